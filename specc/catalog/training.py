@@ -1,0 +1,89 @@
+"""Optimizers, learning-rate schedules and precisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from specc.catalog.base import Partial, Variant
+from specc.catalog.fields import key, variants
+
+
+@dataclass(frozen=True, slots=True)
+class AdamWView:
+    """What `train/optimizer/adamw.py.j2` says."""
+
+    beta1: float
+    beta2: float
+    eps: float
+    weight_decay: float
+
+
+class AdamW(Variant):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019); no decay on norms, biases and other vectors."""
+
+    kind: Literal["adamw"] = "adamw"
+    lr: float = key("Peak learning rate.", 3e-4, reason="works from 100M to 7B parameters (Llama: 3e-4)", gt=0)
+    betas: tuple[float, float] = key(
+        "Decay of both moments.", (0.9, 0.95), reason="as in GPT-3 and Llama", strict=False
+    )
+    eps: float = key("Added to the second moment's root.", 1e-8, reason="as in GPT-3", gt=0)
+    weight_decay: float = key("Decay of weight matrices.", 0.1, reason="as in GPT-3 and Llama", ge=0)
+
+    def moments(self) -> int:
+        """Return the number of state elements per parameter."""
+        return 2
+
+    def partial(self) -> Partial:
+        """Return the function `make_optimizer`."""
+        view = AdamWView(self.betas[0], self.betas[1], self.eps, self.weight_decay)
+        imports = ("import torch", "from torch import nn")
+        return Partial("train/optimizer/adamw.py.j2", view, imports)
+
+
+AnyOptimizer = Annotated[AdamW, variants(planned=("adam", "lion", "adafactor", "muon", "adamw8bit"), default="adamw")]
+
+
+@dataclass(frozen=True, slots=True)
+class CosineView:
+    """What `train/schedule/cosine.py.j2` says."""
+
+    min_lr_percent: str
+
+
+class Cosine(Variant):
+    """Linear warm-up, then half a cosine down to a floor (Loshchilov & Hutter 2017)."""
+
+    kind: Literal["cosine"] = "cosine"
+    warmup: int | None = key("Optimizer steps of linear warm-up.", None, ge=0)
+    min_lr_ratio: float = key("Floor of the learning rate, as a ratio of its peak.", 0.1, reason="GPT-3", ge=0, le=1)
+
+    def partial(self) -> Partial:
+        """Return the function `learning_rate`."""
+        view = CosineView(f"{100 * self.min_lr_ratio:g}%")
+        return Partial("train/schedule/cosine.py.j2", view, ("import math",))
+
+
+AnySchedule = Annotated[Cosine, variants(planned=("linear", "wsd", "constant", "inverse_sqrt"), default="cosine")]
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """Bytes per element of what training keeps, and the GPU rate that its matmuls run at."""
+
+    compute: str
+    compute_bytes: int
+    parameter_bytes: int
+    gradient_bytes: int
+    moment_bytes: int
+    master_bytes: int
+
+
+PRECISIONS: Mapping[str, Precision] = {
+    # fp32 weights are their own master copy.
+    "fp32": Precision("fp32", 4, 4, 4, 4, 0),
+    # bf16 weights for matmuls beside fp32 master weights; gradients are reduced in fp32.
+    "bf16": Precision("bf16", 2, 2, 4, 4, 4),
+}
+"""Every training precision that is built, by its tag."""
