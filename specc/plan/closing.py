@@ -1,0 +1,27 @@
+"""The planner's choices put into the spec, so that nothing says `auto` any more."""
+
+from __future__ import annotations
+
+from specc.catalog.backend import BACKENDS, chosen
+from specc.plan.values import Strategy
+from specc.resolve import Resolved, close
+
+ONE_RANK = (1, "data parallelism only")
+
+
+def closed(resolved: Resolved, strategy: Strategy) -> Resolved:
+    """Return the resolved spec with every open choice decided, its origin the planner."""
+    backend = chosen(resolved.spec.model.attention.backend)
+    return close(
+        resolved,
+        {
+            "model.attention.backend": (backend, BACKENDS[backend].reason),
+            "train.micro_batch_size": (strategy.micro_batch_size, "the shortest step that fits"),
+            "train.activation_checkpointing": (strategy.activation_checkpointing, "the shortest step that fits"),
+            "parallel.zero_stage": (strategy.zero_stage, "the lowest stage that fits the shortest step"),
+            "parallel.tensor": ONE_RANK,
+            "parallel.context": ONE_RANK,
+            "parallel.pipeline": ONE_RANK,
+            "parallel.expert": ONE_RANK,
+        },
+    )

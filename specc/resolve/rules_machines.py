@@ -1,0 +1,135 @@
+"""Rules about devices, the network between them, and how training uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from specc.catalog.gpu import GPUS
+from specc.catalog.training import PRECISIONS
+from specc.diagnostics import Diagnostic, Severity, did_you_mean, rule
+from specc.resolve.case import Case, Rule, one_of
+
+FULL_BYTES = 4
+"""Bytes per element of arithmetic that every device has."""
+
+
+@rule("unknown-gpu")
+def unknown_gpu(case: Case) -> Iterator[Diagnostic]:
+    """The catalogue has no device of this name.
+
+    Why: the plan needs the device's memory, its speed and its links.
+    Example: `gpu: h100` (there are `h100-sxm` and `h100-pcie`).
+    Fix: choose a name of the catalogue, or give the numbers:
+    `gpu: {name: x1, memory: 96GiB, memory_bandwidth: 4TB/s, tflops: {bf16: 800}}`.
+    """
+    gpu = case.filled.cluster.gpu
+    if isinstance(gpu, str) and gpu not in GPUS:
+        begun = [name for name in GPUS if gpu and name.startswith(gpu.lower())]
+        yield Diagnostic(
+            code="unknown-gpu",
+            message=f"`{gpu}` is no device of the catalogue",
+            path="cluster.gpu",
+            primary=case.at.label("cluster.gpu", "unknown device"),
+            help=f"did you mean {one_of(begun)}?" if begun else did_you_mean(gpu, tuple(GPUS), "devices"),
+        )
+
+
+@rule("precision-not-on-device")
+def precision_not_on_device(case: Case) -> Iterator[Diagnostic]:
+    """The device has no arithmetic of this precision.
+
+    Why: it would be emulated, slower than fp32 and without its accuracy, or not run at all.
+    Example: `precision: bf16` on `gpu: v100-32gb`.
+    Fix: remove `precision` to get the best that the device has, or choose another device.
+    """
+    train, gpu = case.written.train, case.filled.gpu
+    chosen = None if train is None else train.precision
+    known = not isinstance(case.filled.cluster.gpu, str) or case.filled.cluster.gpu in GPUS
+    if chosen is None or not known or PRECISIONS[chosen].compute_bytes >= FULL_BYTES:
+        return
+    # A device without any rate is one of which nothing is known.
+    if not gpu.flops or PRECISIONS[chosen].compute in gpu.flops:
+        return
+    yield Diagnostic(
+        code="precision-not-on-device",
+        message=f"`{gpu.name}` has no {chosen}",
+        path="train.precision",
+        primary=case.at.label("train.precision", f"not on {gpu.name}"),
+        related=case.labels({"cluster.gpu": "the device"}),
+        help=f"set `precision` to {one_of([p for p, its in PRECISIONS.items() if its.compute_bytes >= FULL_BYTES])}",
+    )
+
+
+@rule("zero-stage-too-low")
+def zero_stage_too_low(case: Case) -> Iterator[Diagnostic]:
+    """ZeRO stage 0 is chosen for training in 16 bits.
+
+    Why: DeepSpeed's optimizer for 16-bit weights without ZeRO steps Adam once on zero gradients while it is set up,
+    which skews the bias correction of everything after: training goes on, slightly wrong.
+    Example: `parallel: {zero_stage: 0}` with `train: {precision: bf16}`.
+    Fix: stage 1, which costs nothing on one rank and less memory on several.
+    """
+    parallel, chosen = case.written.parallel, case.filled.train.precision
+    if parallel is None or parallel.zero_stage != 0 or chosen is None:
+        return
+    if PRECISIONS[chosen].compute_bytes >= FULL_BYTES:
+        return
+    yield Diagnostic(
+        code="zero-stage-too-low",
+        message=f"ZeRO stage 0 trains {chosen} with a skewed optimizer",
+        path="parallel.zero_stage",
+        primary=case.at.label("parallel.zero_stage", f"{chosen} needs 1 or more"),
+        related=case.labels({case.said("train.precision", "cluster.gpu"): f"trains in {chosen}"}),
+        note="without ZeRO, DeepSpeed steps Adam once on zero gradients before training",
+        help="set `zero_stage` to 1",
+    )
+
+
+@rule("network-without-effect")
+def network_without_effect(case: Case) -> Iterator[Diagnostic]:
+    """A network between nodes is described, and there is one node.
+
+    Why: nothing crosses it, so the key changes nothing; perhaps `nodes` was forgotten.
+    Example: `cluster: {gpus_per_node: 8, network: {bandwidth_per_gpu: 400Gb/s}}`.
+    Fix: add `nodes`, or remove `network`.
+    """
+    if case.filled.cluster.nodes > 1 or not case.says("cluster.network"):
+        return
+    yield Diagnostic(
+        code="network-without-effect",
+        message="`network` has no effect on one node",
+        path="cluster.network",
+        primary=case.at.key_label("cluster.network", "nothing crosses it"),
+        related=case.labels({"cluster.nodes": "one node"}),
+        help="add `nodes` to `cluster`, or remove `network`",
+    )
+
+
+@rule("launchers-not-built")
+def launchers_not_built(case: Case) -> Iterator[Diagnostic]:
+    """The spec is planned for several devices, and what is emitted trains in one process.
+
+    Why: this version plans any number of data-parallel ranks and does not emit launchers or a distributed `train.py`
+    yet. The numbers of the plan are those of the whole cluster; the emitted training is not.
+    Example: `cluster: {gpus_per_node: 8}`.
+    Fix: none needed for planning; to train with what is emitted, set `gpus_per_node` and `nodes` to 1.
+    """
+    if case.filled.ranks > 1:
+        path = case.said("cluster.gpus_per_node", "cluster.nodes")
+        yield Diagnostic(
+            code="launchers-not-built",
+            severity=Severity.WARNING,
+            message=f"planned for {case.filled.ranks} ranks, but the emitted `train.py` runs in one process",
+            path=path,
+            primary=case.at.label(path, "more than one rank"),
+            note="launchers and distributed training are not built yet",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    unknown_gpu,
+    precision_not_on_device,
+    zero_stage_too_low,
+    network_without_effect,
+    launchers_not_built,
+)

@@ -1,0 +1,166 @@
+"""Rules about the length, the batches and the optimizer of training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from specc.diagnostics import Diagnostic, Severity, rule
+from specc.resolve.case import Case, Rule, multiples_near, one_of
+
+
+@rule("sequence-longer-than-model")
+def sequence_longer_than_model(case: Case) -> Iterator[Diagnostic]:
+    """Training sequences are longer than the longest that the model is made for.
+
+    Why: `max_seq_len` is what the model promises to everything after training: the table of learned positions, the
+    cache of decoding, the server. Training beyond it either fails or wastes what it teaches.
+    Example: `max_seq_len: 2048` with `train: {sequence_length: 4096}`.
+    Fix: give only one of the two, or raise `max_seq_len`.
+    """
+    train, longest = case.written.train, case.written.model.max_seq_len
+    if train is None or train.sequence_length is None or longest is None or train.sequence_length <= longest:
+        return
+    yield Diagnostic(
+        code="sequence-longer-than-model",
+        message=f"sequences of {train.sequence_length} tokens do not fit a model for {longest}",
+        path="train.sequence_length",
+        primary=case.at.label("train.sequence_length", f"more than {longest}"),
+        related=case.labels({"model.max_seq_len": "the longest the model is made for"}),
+        help=f"set `model.max_seq_len` to {train.sequence_length}, or remove `train.sequence_length`",
+    )
+
+
+@rule("tokens-and-steps")
+def tokens_and_steps(case: Case) -> Iterator[Diagnostic]:
+    """Training is given both a number of tokens and a number of steps.
+
+    Why: each follows from the other, the batch and the sequence length; two numbers can contradict.
+    Example: `train: {tokens: 260b, steps: 100k}`.
+    Fix: remove one. `tokens` keeps its meaning when the batch changes.
+    """
+    train = case.written.train
+    if train is None or train.tokens is None or train.steps is None:
+        return
+    yield Diagnostic(
+        code="tokens-and-steps",
+        message="`tokens` and `steps` both say how long to train",
+        path="train.steps",
+        primary=case.at.key_label("train.steps", "one of them too many"),
+        related=(case.at.key_label("train.tokens", "says it already"),),
+        help="remove one of them",
+    )
+
+
+@rule("batch-not-divisible")
+def batch_not_divisible(case: Case) -> Iterator[Diagnostic]:
+    """The global batch cannot be split evenly over ranks and forward passes.
+
+    Why: an optimizer step is `ranks x micro_batch_size x gradient accumulation` sequences, all of them whole numbers.
+    Example: `global_batch_size: 100` with `micro_batch_size: 8`, or on 16 devices.
+    Fix: choose a multiple of ranks x micro_batch_size.
+    """
+    train = case.written.train
+    if train is None or train.global_batch_size is None:
+        return
+    micro = train.micro_batch_size if isinstance(train.micro_batch_size, int) else 1
+    unit, ranks = micro * case.filled.ranks, case.filled.ranks
+    if train.global_batch_size % unit == 0:
+        return
+    of_ranks = "1 rank" if ranks == 1 else f"{ranks} ranks"
+    yield Diagnostic(
+        code="batch-not-divisible",
+        message=f"{train.global_batch_size} sequences per step cannot be split over {of_ranks} by {micro}",
+        path="train.global_batch_size",
+        primary=case.at.label("train.global_batch_size", f"no multiple of {unit}"),
+        related=case.labels(
+            {
+                "train.micro_batch_size": "sequences per rank and forward",
+                "cluster.gpus_per_node": "ranks per node",
+                "cluster.nodes": "nodes",
+            }
+        ),
+        note="a step is ranks x micro_batch_size x accumulation sequences",
+        help=f"set `global_batch_size` to {one_of(multiples_near(unit, train.global_batch_size))}",
+    )
+
+
+@rule("warmup-longer-than-training")
+def warmup_longer_than_training(case: Case) -> Iterator[Diagnostic]:
+    """The learning rate would still be warming up when training ends.
+
+    Why: warm-up counts optimizer steps. When it takes all of them, the rate never reaches its peak, and what the
+    schedule does after warm-up has no effect.
+    Example: `steps: 1000` with `schedule: {warmup: 2000}`.
+    Fix: some hundred steps, or one to ten percent of training; leave it out for 10%, at most 2000 steps.
+    """
+    train, steps = case.written.train, case.filled.train.steps
+    warmup = None if train is None else train.schedule.warmup
+    if steps is None or not warmup or warmup < steps:
+        return
+    length = {case.said("train.steps", "train.tokens", "train.global_batch_size"): f"makes {steps} steps"}
+    if train is not None and train.steps is None and train.tokens is None:
+        length = {"model.num_layers": "tokens follow the size of the model", "model.hidden_size": "and its width"}
+    yield Diagnostic(
+        code="warmup-longer-than-training",
+        message=f"{warmup} steps of warm-up leave nothing of {steps} steps of training",
+        path="train.schedule.warmup",
+        primary=case.at.label("train.schedule.warmup", f"training has {steps} steps"),
+        related=case.labels(length),
+        help=f"set `warmup` to {max(steps // 10, 0)}, or train longer",
+    )
+
+
+@rule("tokens-below-one-step")
+def tokens_below_one_step(case: Case) -> Iterator[Diagnostic]:
+    """Fewer tokens are asked for than one optimizer step has.
+
+    Why: training takes whole steps, so it would see more tokens than the spec says.
+    Example: `tokens: 100k` where a step is 256 sequences of 2048 tokens.
+    Fix: more tokens, or a smaller `global_batch_size`.
+    """
+    train, filled = case.written.train, case.filled.train
+    per_step = (filled.global_batch_size or 1) * (filled.sequence_length or 1)
+    if train is None or train.tokens is None or train.tokens >= per_step:
+        return
+    yield Diagnostic(
+        code="tokens-below-one-step",
+        severity=Severity.WARNING,
+        message=f"training sees {per_step} tokens in its only step, more than the {train.tokens} asked for",
+        path="train.tokens",
+        primary=case.at.label("train.tokens", f"less than one step of {per_step} tokens"),
+        related=case.labels(
+            {"train.global_batch_size": "sequences per step", "train.sequence_length": "tokens per sequence"}
+        ),
+        help="ask for more tokens, or give a smaller `global_batch_size`",
+    )
+
+
+@rule("betas-out-of-range")
+def betas_out_of_range(case: Case) -> Iterator[Diagnostic]:
+    """A decay of Adam's moments is negative, or not below 1.
+
+    Why: each moment is a running mean `m = beta x m + (1 - beta) x new`; with 1 it never moves, beyond it diverges.
+    Example: `betas: [0.9, 1.0]`.
+    Fix: `[0.9, 0.95]` is usual for language models; `[0.9, 0.999]` for long, small-batch training.
+    """
+    train = case.written.train
+    for index, beta in enumerate(train.optimizer.betas if train else ()):
+        if not 0 <= beta < 1:
+            path = f"train.optimizer.betas.{index}"
+            yield Diagnostic(
+                code="betas-out-of-range",
+                message=f"{beta:g} is no decay of a moment",
+                path=path,
+                primary=case.at.label(path, "must be at least 0 and less than 1"),
+                help="set `betas` to `[0.9, 0.95]`",
+            )
+
+
+RULES: tuple[Rule, ...] = (
+    sequence_longer_than_model,
+    tokens_and_steps,
+    batch_not_divisible,
+    warmup_longer_than_training,
+    tokens_below_one_step,
+    betas_out_of_range,
+)
