@@ -1,0 +1,1 @@
+"""Programs that measure specc: its code, its start-up, its proof."""
