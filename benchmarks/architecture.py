@@ -40,6 +40,7 @@ CONFINED: Mapping[str, tuple[str, ...]] = {
     "jinja2": ("specc.emit.render",),
     "tomli_w": ("specc.emit.project",),
     "merge3": ("specc.emit.merge",),
+    "typing_extensions": ("specc.catalog",),
     "typer": ("specc.cli",),
     "rich": ("specc.cli", "specc.diagnostics"),
     "numpy": ("specc.reference",),
@@ -47,8 +48,15 @@ CONFINED: Mapping[str, tuple[str, ...]] = {
 }
 """Which modules may import a third party. One that is not named here is imported nowhere: torch is the example."""
 
-SUBPROCESS = ("specc.emit.format", "specc.verify")
-"""The modules that may start another program: ruff, and the tests of an emitted project."""
+CONFINED_STANDARD: Mapping[str, tuple[str, ...]] = {
+    # It starts other programs: ruff, and the tests of an emitted project.
+    "subprocess": ("specc.emit.format", "specc.verify"),
+    # It loads modules behind the back of these rules. The command line loads only the command that was asked for.
+    "importlib": ("specc.cli",),
+    # It loads the packages in which it looks for files.
+    "importlib.resources": ("specc.resources",),
+}
+"""Which modules may import these parts of the standard library."""
 
 STAGES = ("spec", "resolve", "plan", "emit", "verify")
 """The packages that never name a variant of the catalog."""
@@ -66,14 +74,12 @@ def layer_violations(found: Iterable[Import]) -> Iterator[str]:
 
 
 def confinement_violations(found: Collection[Import]) -> Iterator[str]:
-    """Yield the imports of third parties, and of `subprocess`, outside the modules that may have them."""
+    """Yield imports of third parties, or of some standard modules, outside the places that may have them."""
     for each in third_parties(found, "specc"):
-        top = each.target.partition(".")[0]
-        if not _inside(each.module, CONFINED.get(top, ())):
-            yield f"{each}; allowed in {', '.join(CONFINED.get(top, ())) or 'no module'}"
+        yield from _outside(each, CONFINED.get(each.target.partition(".")[0], ()))
     for each in found:
-        if each.target == "subprocess" and not _inside(each.module, SUBPROCESS):
-            yield f"{each}; allowed in {', '.join(SUBPROCESS)}"
+        if each.target in CONFINED_STANDARD:
+            yield from _outside(each, CONFINED_STANDARD[each.target])
 
 
 def catalog_tags(catalog: Path) -> frozenset[str]:
@@ -109,8 +115,9 @@ def _may_import(module: str, target: str) -> bool:
     return source in LAYERS and wanted in LAYERS and LAYERS.index(wanted) < LAYERS.index(source)
 
 
-def _inside(module: str, places: Iterable[str]) -> bool:
-    return any(module == place or module.startswith(f"{place}.") for place in places)
+def _outside(found: Import, places: Collection[str]) -> Iterator[str]:
+    if not any(found.module == place or found.module.startswith(f"{place}.") for place in places):
+        yield f"{found}; allowed in {', '.join(places) or 'no module'}"
 
 
 def _discriminators(tree: ast.Module) -> Iterator[str]:

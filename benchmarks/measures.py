@@ -28,6 +28,8 @@ COMPLEX = 10
 MANY_ARGUMENTS = 6
 GENERATED_LINES = 450
 MODEL_LINES = 300
+PROSE = (0.25, 0.08)
+"""Most and least lines of prose for a line of emitted code; the admired code that it is held against has about 0.16."""
 
 
 @dataclass(frozen=True)
@@ -178,20 +180,21 @@ def golden_measures(cases: Path) -> list[Measure]:
 
 
 def generated_measures(sources: Sequence[Source], root: Path) -> list[Measure]:
-    """Measure emitted code, its copied reference and tests left out of nothing: users read all of it."""
+    """Measure emitted code, without the reference, which is copied from specc and measured there."""
+    sources = [source for source in sources if "reference" not in source.file.parts]
     if not sources:
         return []
-    models = [source for source in sources if source.file.name == "model.py" and "reference" not in source.file.parts]
+    models = [source for source in sources if source.file.name == "model.py"]
     longest = max(sources, key=lambda source: source.lines)
     functions = [function for source in sources for function in source.functions]
     hard = [f"{function.file}: {function.name}" for function in functions if function.complexity > COMPLEX]
-    comments = sum(source.comment_lines for source in sources) / sum(source.code_lines for source in sources)
+    prose = sum(source.prose_lines for source in sources) / sum(source.code_lines for source in sources)
     dead = unused_code(root / "generated")
     return [
         Measure("generated: longest model.py", max(model.lines for model in models), most=MODEL_LINES),
         Measure("generated: longest file", longest.lines, most=GENERATED_LINES, where=str(longest.file)),
         Measure("generated: functions with complexity over 10", len(hard), most=0, where=", ".join(hard[:3])),
-        Measure("generated: comment lines to code lines", comments, least=0.08, most=0.20),
+        Measure("generated: comments and docstrings to code", prose, *PROSE),
         Measure("generated: unused code", len(dead), most=0, where="; ".join(dead[:3])),
     ]
 

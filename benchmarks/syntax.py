@@ -37,12 +37,12 @@ class Function:
 
 @dataclass(frozen=True)
 class Source:
-    """One Python file."""
+    """One Python file; a line may be code and comment at once, prose is comments and docstrings."""
 
     file: Path
     lines: int
     code_lines: int
-    comment_lines: int
+    prose_lines: int
     ignores: int
     debts: int
     function_imports: tuple[int, ...]
@@ -60,12 +60,13 @@ def measure(file: Path) -> Source:
     text = file.read_text(encoding="utf-8")
     tree = parse(file)
     comments = _comments(text)
-    code = len({token.start[0] for token in _tokens(text) if token.type not in _NO_CODE})
+    docstrings = set(_docstring_lines(tree))
+    code = {token.start[0] for token in _tokens(text) if token.type not in _NO_CODE}
     return Source(
         file=file,
         lines=len(text.splitlines()),
-        code_lines=code,
-        comment_lines=len(comments),
+        code_lines=len(code - docstrings),
+        prose_lines=len(comments) + len(docstrings),
         ignores=sum(bool(IGNORE.search(comment)) for comment in comments),
         # The words are looked for where they would act: in comments and names, not in strings that talk of them.
         debts=sum(bool(DEBT.search(comment)) for comment in comments) + _names(tree).count("NotImplementedError"),
@@ -106,6 +107,12 @@ def _tokens(text: str) -> Iterator[tokenize.TokenInfo]:
 
 def _comments(text: str) -> list[str]:
     return [token.string for token in _tokens(text) if token.type == tokenize.COMMENT]
+
+
+def _docstring_lines(tree: ast.Module) -> Iterator[int]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | FunctionNode) and ast.get_docstring(node) is not None:
+            yield from range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)
 
 
 def _names(tree: ast.Module) -> list[str]:

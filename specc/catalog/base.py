@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import prod
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from specc.catalog.fields import Section
 
@@ -185,6 +185,12 @@ class ModelParts:
 
 class Variant(Section):
     """One choice on one axis of the spec. Its fields are the keys a user may write."""
+
+    @classmethod
+    def default(cls) -> Self:
+        """Return the variant with its tag and every default, made without a validator."""
+        types = {name: field.annotation for name, field in cls.model_fields.items()}
+        return cls.model_construct(**{n: get_args(t)[0] for n, t in types.items() if cls.model_fields[n].is_required()})
 
 
 def bias_argument(present: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -10,11 +11,12 @@ from specc.catalog.base import Partial, Variant
 from specc.catalog.fields import Count, Section, key, variants
 
 # The split of text before merging. GPT-2's is that of Radford et al. (2019); GPT-4's is cl100k_base's.
-PATTERNS: Mapping[str, str] = {
-    "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+# Each is cut into lines as it is emitted; none holds a double quote.
+PATTERNS: Mapping[str, tuple[str, ...]] = {
+    "gpt2": (r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+", r"| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"),
     "gpt4": (
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-        r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}",
+        r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     ),
 }
 
@@ -33,9 +35,9 @@ class SpecialTokens(Section):
 
 @dataclass(frozen=True, slots=True)
 class BpeView:
-    """What `data/tokenizer/bpe.py.j2` says; the strings are Python literals."""
+    """What `data/tokenizer/bpe.py.j2` says; `special_tokens` is a Python literal."""
 
-    pattern: str
+    pattern: tuple[str, ...]
     special_tokens: str
 
 
@@ -57,13 +59,14 @@ class Bpe(Variant):
 
     def partial(self) -> Partial:
         """Return the function that trains the tokenizer."""
-        specials = [self.special_tokens.eos, self.special_tokens.pad]
+        # JSON's strings are Python's too, in the quotes that Python's formatters prefer.
+        specials = json.dumps([self.special_tokens.eos, self.special_tokens.pad], ensure_ascii=False)
         imports = (
             "from tokenizers import Regex, Tokenizer",
             "from tokenizers import decoders, models, pre_tokenizers, trainers",
             "from collections.abc import Iterator",
         )
-        return Partial("data/tokenizer/bpe.py.j2", BpeView(repr(PATTERNS[self.pattern]), repr(specials)), imports)
+        return Partial("data/tokenizer/bpe.py.j2", BpeView(PATTERNS[self.pattern], specials), imports)
 
 
 AnyTokenizer = Annotated[

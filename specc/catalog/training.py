@@ -6,18 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from specc.catalog.base import Partial, Variant
+from specc.catalog.base import Constant, NoView, Partial, Variant
 from specc.catalog.fields import key, variants
-
-
-@dataclass(frozen=True, slots=True)
-class AdamWView:
-    """What `train/optimizer/adamw.py.j2` says."""
-
-    beta1: float
-    beta2: float
-    eps: float
-    weight_decay: float
+from specc.catalog.loop import TrainParts
 
 
 class AdamW(Variant):
@@ -35,21 +26,22 @@ class AdamW(Variant):
         """Return the number of state elements per parameter."""
         return 2
 
-    def partial(self) -> Partial:
+    def parts(self) -> TrainParts:
         """Return the function `make_optimizer`."""
-        view = AdamWView(self.betas[0], self.betas[1], self.eps, self.weight_decay)
         imports = ("import torch", "from torch import nn")
-        return Partial("train/optimizer/adamw.py.j2", view, imports)
+        return TrainParts(
+            partials=(Partial("train/optimizer/adamw.py.j2", NoView(), imports),),
+            constants=(
+                Constant("LEARNING_RATE", self.lr, "at its highest"),
+                Constant("BETA1", self.betas[0]),
+                Constant("BETA2", self.betas[1]),
+                Constant("ADAM_EPS", self.eps),
+                Constant("WEIGHT_DECAY", self.weight_decay),
+            ),
+        )
 
 
 AnyOptimizer = Annotated[AdamW, variants(planned=("adam", "lion", "adafactor", "muon", "adamw8bit"), default="adamw")]
-
-
-@dataclass(frozen=True, slots=True)
-class CosineView:
-    """What `train/schedule/cosine.py.j2` says."""
-
-    min_lr_percent: str
 
 
 class Cosine(Variant):
@@ -59,10 +51,14 @@ class Cosine(Variant):
     warmup: int | None = key("Optimizer steps of linear warm-up.", None, ge=0)
     min_lr_ratio: float = key("Floor of the learning rate, as a ratio of its peak.", 0.1, reason="GPT-3", ge=0, le=1)
 
-    def partial(self) -> Partial:
-        """Return the function `learning_rate`."""
-        view = CosineView(f"{100 * self.min_lr_ratio:g}%")
-        return Partial("train/schedule/cosine.py.j2", view, ("import math",))
+    def parts(self, warmup: int) -> TrainParts:
+        """Return the function `learning_rate`, for so many steps of warm-up."""
+        lowest = Constant("MIN_LR_RATIO", self.min_lr_ratio, "of LEARNING_RATE, at the end")
+        template, constants = "cosine_only", (lowest,)
+        if warmup:
+            template, constants = "cosine", (Constant("WARMUP_STEPS", warmup), lowest)
+        partial = Partial(f"train/schedule/{template}.py.j2", NoView(), ("import math",))
+        return TrainParts(partials=(partial,), constants=constants)
 
 
 AnySchedule = Annotated[Cosine, variants(planned=("linear", "wsd", "constant", "inverse_sqrt"), default="cosine")]

@@ -1,8 +1,8 @@
 """Optimizers: one step of one tensor."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -46,3 +46,8 @@ def adamw(
     update = unbiased_first / (np.sqrt(unbiased_second) + optimizer["eps"])
     decayed = parameter - lr * optimizer["weight_decay"] * parameter
     return decayed - lr * update, Moments(step, first, second)
+
+
+Update: TypeAlias = Callable[[Array, Array, Moments, Mapping[str, Any], float], tuple[Array, Moments]]
+
+VARIANTS: Mapping[str, Update] = {"adamw": adamw}

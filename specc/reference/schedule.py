@@ -1,7 +1,7 @@
 """Schedules: the learning rate of each step."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -22,3 +22,6 @@ def cosine(step: int, total_steps: int, schedule: Mapping[str, Any], lr: float) 
         return float(lowest)
     progress = (step - warmup) / (total_steps - warmup)
     return float(lowest + (lr - lowest) * (1 + math.cos(math.pi * progress)) / 2)
+
+
+VARIANTS: Mapping[str, Callable[[int, int, Mapping[str, Any], float], float]] = {"cosine": cosine}

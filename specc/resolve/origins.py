@@ -21,7 +21,7 @@ def origins(spec: Spec, at: Locator, reasons: Mapping[str, str]) -> Mapping[str,
         at: Where things were written.
         reasons: Why each derived value is what it is.
     """
-    return {leaf.path: _origin(leaf, spec, at, reasons) for leaf in leaves(spec)}
+    return {leaf.path: _origin(leaf, spec, at, reasons) for leaf in leaves(spec) if "." in leaf.path or leaf.value}
 
 
 def _origin(leaf: Leaf, spec: Spec, at: Locator, reasons: Mapping[str, str]) -> Origin:

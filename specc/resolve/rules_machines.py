@@ -76,7 +76,7 @@ def zero_stage_too_low(case: Case) -> Iterator[Diagnostic]:
         return
     yield Diagnostic(
         code="zero-stage-too-low",
-        message=f"ZeRO stage 0 trains {chosen} with a skewed optimizer",
+        message=f"`zero_stage: 0` trains {chosen} with a skewed optimizer",
         path="parallel.zero_stage",
         primary=case.at.label("parallel.zero_stage", f"{chosen} needs 1 or more"),
         related=case.labels({case.said("train.precision", "cluster.gpu"): f"trains in {chosen}"}),
@@ -123,6 +123,7 @@ def launchers_not_built(case: Case) -> Iterator[Diagnostic]:
             path=path,
             primary=case.at.label(path, "more than one rank"),
             note="launchers and distributed training are not built yet",
+            help="none needed for a plan; to train with what is emitted, set `gpus_per_node` and `nodes` to 1",
         )
 
 

@@ -8,7 +8,6 @@ from specc.diagnostics import Diagnostic, rule
 from specc.resolve.case import Case, Rule, divisors_near, one_of
 from specc.resolve.defaults import network, parameter_count
 from specc.spec import codes
-from specc.units import format_count
 
 MAX_PARAMETERS = 10**15
 MAX_LAYERS = 10**4
@@ -157,14 +156,14 @@ def model_too_large(case: Case) -> Iterator[Diagnostic]:
     layers = case.written.model.num_layers
     if parameters <= MAX_PARAMETERS and layers <= MAX_LAYERS:
         return
-    size = f"{format_count(layers)} layers" if layers > MAX_LAYERS else f"{format_count(parameters)} parameters"
+    size = f"{layers:.3g} layers" if layers > MAX_LAYERS else f"{parameters:.3g} parameters"
     path = "model.num_layers" if layers > MAX_LAYERS else "model.hidden_size"
     yield Diagnostic(
         code="model-too-large",
         message=f"a model of {size} is larger than anything that can be built",
         path=path,
         primary=case.at.label(path),
-        note=f"at most {format_count(MAX_PARAMETERS)} parameters in {MAX_LAYERS} layers are accepted",
+        note=f"at most {MAX_PARAMETERS:.0e} parameters in {MAX_LAYERS:,} layers are accepted",
         help="check the digits and suffixes of the model's sizes",
     )
 

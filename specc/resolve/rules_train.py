@@ -97,15 +97,15 @@ def warmup_longer_than_training(case: Case) -> Iterator[Diagnostic]:
     warmup = None if train is None else train.schedule.warmup
     if steps is None or not warmup or warmup < steps:
         return
-    length = {case.said("train.steps", "train.tokens", "train.global_batch_size"): f"makes {steps} steps"}
-    if train is not None and train.steps is None and train.tokens is None:
-        length = {"model.num_layers": "tokens follow the size of the model", "model.hidden_size": "and its width"}
+    length = [path for path in ("train.steps", "train.tokens") if case.at.has(path)]
+    # Without either, the size of the model decides.
+    decides = length or ["model.num_layers", "model.hidden_size", "train.global_batch_size"]
     yield Diagnostic(
         code="warmup-longer-than-training",
         message=f"{warmup} steps of warm-up leave nothing of {steps} steps of training",
         path="train.schedule.warmup",
         primary=case.at.label("train.schedule.warmup", f"training has {steps} steps"),
-        related=case.labels(length),
+        related=case.labels(dict.fromkeys(decides, f"makes {steps} steps")),
         help=f"set `warmup` to {max(steps // 10, 0)}, or train longer",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from specc.catalog.fields import Measured
 from specc.spec.nodes import joined
 from specc.spec.schema import Spec
 from specc.spec.shape import Section, below, keys, sections_in, tag_of
@@ -58,17 +59,34 @@ def describe(path: str) -> KeyPage | None:
     field = _field(holders, name)
     if field is None:
         return None
+    if all((tag_of(holder) or ("",))[0] == name for holder in holders):
+        return _tag_page(path, holders, [*zip(parents, lists, strict=True)])
     sections = sections_in(field.annotation)
     variants = tuple((tag[1], _summary(section)) for section in sections if (tag := tag_of(section)))
     inside = tuple(dict.fromkeys(key for section in sections for key in keys(section)))
     return KeyPage(
         path=path,
         meaning=field.description or "",
-        values=" or ".join(dict.fromkeys(_values(field.annotation))),
+        values=" or ".join(dict.fromkeys(_values(field.annotation, field.metadata))),
         default=_default(field),
         variants=variants,
         inside=inside,
         example=_example([*zip(parents, lists, strict=True)], name, _sample(field, variants, inside)),
+    )
+
+
+def _tag_page(path: str, holders: tuple[Section, ...], parents: list[tuple[str, bool]]) -> KeyPage:
+    """Return the page of the key that names a variant."""
+    variants = tuple((tag[1], _summary(holder)) for holder in holders if (tag := tag_of(holder)))
+    section, _, name = path.rpartition(".")
+    return KeyPage(
+        path=path,
+        meaning=f"Which variant of `{section}`. `{section.rpartition('.')[2]}: {variants[0][0]}` is a short form.",
+        values=" or ".join(f"`{tag}`" for tag, _ in variants),
+        default=f"that of `{section}`",
+        variants=variants,
+        inside=(),
+        example=_example(parents, name, variants[0][0]),
     )
 
 
@@ -92,11 +110,14 @@ def _plain(annotation: Any) -> Any:
     return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
 
 
-def _values(annotation: Any) -> Iterator[str]:
-    """Yield what a type accepts, in words."""
+def _values(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[str]:
+    """Yield what a type accepts, in words; `metadata` is what pydantic took off it."""
+    examples = _examples([*metadata, *getattr(annotation, "__metadata__", ())])
     annotation = _plain(annotation)
     origin = get_origin(annotation)
-    if origin is Literal:
+    if examples:
+        yield f"{_TYPES[annotation]}, or with a suffix: {examples}"
+    elif origin is Literal:
         yield from (f"`{value}`" for value in get_args(annotation))
     elif origin in (Union, UnionType):
         for part in get_args(annotation):
@@ -109,6 +130,12 @@ def _values(annotation: Any) -> Iterator[str]:
         yield "a mapping"
     else:
         yield _TYPES.get(annotation, "a value of which only the default is built")
+
+
+def _examples(metadata: Iterable[Any]) -> str:
+    """Return what a person would write for a number with a suffix; empty for other types."""
+    validators = (getattr(each, "func", None) for each in metadata)
+    return next((validator.examples for validator in validators if isinstance(validator, Measured)), "")
 
 
 def _default(field: FieldInfo) -> str:
@@ -132,7 +159,7 @@ def _sample(field: FieldInfo, variants: tuple[tuple[str, str], ...], inside: tup
         return f"{{{inside[0]}: ...}}"
     if field.default not in (None, PydanticUndefined):
         return _yaml(field.default)
-    words = next(iter(_values(field.annotation)), "")
+    words = next(_values(field.annotation), "").partition(",")[0]
     return {_TYPES[int]: "8", _TYPES[float]: "0.5", _TYPES[str]: "text"}.get(words, words.strip("`") or "null")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import model_validator
 
-from specc.catalog.attention import AnyAttention, Mha
+from specc.catalog.attention import AnyAttention, Gqa, Mha
 from specc.catalog.block import Dropout
 from specc.catalog.ffn import AnyFfn, Swiglu
 from specc.catalog.fields import Count, Section, key, only, planned
@@ -68,18 +68,10 @@ class Model(Section):
     )
     embedding: Embedding = key("What happens to token embeddings.", Embedding.model_construct(), reason="as in Llama")
     head: Head = key("From hidden states to logits.", Head.model_construct(), reason="as in Llama")
-    attention: AnyAttention = key(
-        "How tokens read each other.", Mha.model_construct(kind="mha"), reason="each head its own keys"
-    )
-    position: AnyPosition = key(
-        "How order is told.", Rope.model_construct(kind="rope"), reason="what most open decoders use"
-    )
-    ffn: AnyFfn = key(
-        "The feed-forward network.", Swiglu.model_construct(activation="swiglu"), reason="what most open decoders use"
-    )
-    norm: AnyNorm = key(
-        "The normalisation.", RMSNorm.model_construct(kind="rmsnorm"), reason="what most open decoders use"
-    )
+    attention: AnyAttention = key("How tokens read each other.", Mha.default(), reason="each head its own keys")
+    position: AnyPosition = key("How order is told.", Rope.default(), reason="what most open decoders use")
+    ffn: AnyFfn = key("The feed-forward network.", Swiglu.default(), reason="what most open decoders use")
+    norm: AnyNorm = key("The normalisation.", RMSNorm.default(), reason="what most open decoders use")
     parallel_block: Annotated[Any, only(False, "a parallel block")] = key(
         "Whether attention and FFN read the same input.", False, reason="as in Llama"
     )
@@ -90,7 +82,7 @@ class Model(Section):
         "What differs in the encoder.", None, reason="a decoder only"
     )
     mtp: Annotated[Any, only(None, "multi-token prediction")] = key("Further heads.", None, reason="one token ahead")
-    init: AnyInit = key("How weights start.", Normal.model_construct(kind="normal"), reason="as in Llama")
+    init: AnyInit = key("How weights start.", Normal.default(), reason="as in Llama")
     parametrization: Parametrization = key("Width rules.", Parametrization.model_construct(), reason="PyTorch's own")
 
     @model_validator(mode="before")
@@ -101,5 +93,5 @@ class Model(Section):
             return value
         attention = value.get("attention", {})
         if isinstance(attention, dict) and "kind" not in attention:
-            return {**value, "attention": {"kind": "gqa", **attention}}
+            return {**value, "attention": {"kind": Gqa.default().kind, **attention}}
         return value

@@ -82,8 +82,8 @@ class Train(Section):
     micro_batch_size: Count | Literal["auto"] = key(
         "Sequences per rank per forward.", "auto", reason="the planner fills the device"
     )
-    optimizer: AnyOptimizer = key("The optimizer.", AdamW.model_construct(), reason="the field's default")
-    schedule: AnySchedule = key("Learning rate over time.", Cosine.model_construct(), reason="the field's default")
+    optimizer: AnyOptimizer = key("The optimizer.", AdamW.default(), reason="the field's default")
+    schedule: AnySchedule = key("Learning rate over time.", Cosine.default(), reason="the field's default")
     grad_clip: float | None = key("Largest norm of the gradient; null: no clipping.", 1.0, reason="GPT-3", gt=0)
     precision: Annotated[Literal["fp32", "bf16"], planned("fp16", "fp8")] | None = key("Element types.", None)
     activation_checkpointing: Annotated[Literal["none", "full", "auto"], planned("selective", "per_op")] = key(
@@ -200,7 +200,12 @@ class Spec(Section):
             raise PydanticCustomError(
                 "bad_name",
                 "`name` is lower-case letters, digits and `-`, starts with a letter, and has at most 63 characters",
+                {"help": "choose a name such as `my-model-1`"},
             )
         if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in IMPORTED_BY_OUTPUT:
-            raise PydanticCustomError("bad_name", "`{name}` is the name of a Python keyword or module", {"name": name})
+            raise PydanticCustomError(
+                "bad_name",
+                "`{name}` is the name of a Python keyword or module",
+                {"name": name, "help": f"call it `{name}-model`"},
+            )
         return name

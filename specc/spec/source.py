@@ -22,6 +22,7 @@ MAX_DEPTH = 64
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_ALIASES = "aliases of aliases expand without limit"
+_CHECK_BRACKETS = "check the brackets and the indentation"
 _USE_EXTENDS = "put what is shared into a file of its own and name it in `extends`"
 
 
@@ -109,7 +110,9 @@ class _Builder:
     def _node(self, event: Any, path: str, depth: int) -> Node:
         if depth > MAX_DEPTH:
             message = f"nested more than {MAX_DEPTH} deep"
-            raise _StopError(Diagnostic(codes.YAML_TOO_DEEP, message, path, Label(self._span(event))))
+            raise _StopError(
+                Diagnostic(codes.YAML_TOO_DEEP, message, path, Label(self._span(event)), help=_CHECK_BRACKETS)
+            )
         if isinstance(event, yaml.AliasEvent):
             self._refuse_alias(event, f"`*{event.anchor}` is an alias", path)
             return Scalar(None, self._span(event), self._origin(event), f"*{event.anchor}")
@@ -169,7 +172,9 @@ class _Builder:
             try:
                 value = meaning(event.value)
             except NumberTooLargeError as error:
-                self._report(codes.NUMBER_TOO_LARGE, f"{error} is too large", path, span)
+                self._report(
+                    codes.NUMBER_TOO_LARGE, f"{error} is too large", path, span, help="check its digits and exponent"
+                )
                 self.broken.add(path)
                 value = 0
         elif _SURROGATE.search(value):

@@ -1,0 +1,88 @@
+"""The emitted `checkpoint.py`, `generation.py` and what they need; `generate.py` for a model with a tokenizer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from specc.emit.imports import merge_imports
+from specc.emit.render import render
+from specc.emit.views import HEADER, HeaderView, ModuleView
+from specc.resolve import Resolved
+
+CHECKPOINT = (
+    "import json",
+    "import shutil",
+    "from collections.abc import Iterable, Mapping",
+    "from pathlib import Path",
+    "from typing import Any",
+    "from safetensors import SafetensorError",
+    "from safetensors.torch import load_file, save_file",
+    "from torch import Tensor",
+    "from .files import sha256, sync",
+)
+GENERATION = (
+    "from collections.abc import Callable",
+    "import torch",
+    "from torch import Tensor",
+    "from .model import Cache, Model",
+)
+GENERATE = (
+    "import argparse",
+    "import sys",
+    "from pathlib import Path",
+    "import torch",
+    "from tokenizers import Tokenizer",
+    "from {package}.checkpoint import CheckpointError",
+    "from {package}.generation import generate, greedy, sampler",
+    "from {package}.model import load",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateView:
+    """What `generate/generate.py.j2` says; `eos` is a Python literal."""
+
+    header: str
+    name: str
+    imports: str
+    eos: str
+
+
+def generation_modules(resolved: Resolved) -> dict[str, str]:
+    """Return the modules that save a model and continue text with it, by path, not yet formatted."""
+    package = resolved.spec.name.replace("-", "_")
+    return {
+        f"{package}/checkpoint.py": module("package/checkpoint.py.j2", CHECKPOINT),
+        f"{package}/files.py": render("package/files.py.j2", HeaderView(HEADER)),
+        f"{package}/generation.py": module("package/generation.py.j2", GENERATION),
+        **_generate(resolved, package),
+    }
+
+
+def module(template: str, statements: tuple[str, ...]) -> str:
+    """Return a module of the package that depends on nothing but its imports."""
+    return render(template, ModuleView(HEADER, merge_imports(statements)))
+
+
+def stage_imports(package: str, statements: tuple[str, ...]) -> str:
+    """Return the import block of a script beside the package."""
+    return merge_imports((statement.format(package=package) for statement in statements), own=(package,))
+
+
+def python_string(text: str) -> str:
+    """Return a literal in double quotes, which Python and JSON read alike."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _generate(resolved: Resolved, package: str) -> dict[str, str]:
+    tokenizer = resolved.spec.tokenizer
+    if tokenizer is None:
+        return {}
+    view = GenerateView(
+        header=HEADER,
+        name=resolved.spec.name,
+        imports=stage_imports(package, GENERATE),
+        eos=python_string(tokenizer.special_tokens.eos),
+    )
+    return {"generate.py": render("generate/generate.py.j2", view)}

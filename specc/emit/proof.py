@@ -1,0 +1,156 @@
+"""The emitted `tests/`: property tests of this model against the reference, and the reference itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from specc.catalog.base import ModelParts, Size
+from specc.catalog.model import Network
+from specc.emit.imports import merge_imports
+from specc.emit.render import render
+from specc.emit.views import HEADER, HeaderView, ModuleView
+
+# What the reference says of training, beyond the model itself.
+TRAINING_ONLY = frozenset({"optimizer.py", "schedule.py"})
+
+COMMON = ("from cases import Case, cases", "from hypothesis import given", "from torch.testing import assert_close")
+CASES = (
+    "import copy",
+    "import json",
+    "from dataclasses import dataclass",
+    "from pathlib import Path",
+    "from typing import Any",
+    "import numpy as np",
+    "import torch",
+    "from hypothesis import strategies as st",
+    "from torch import Tensor",
+    "from {package}.model import IGNORED, Config, Model",
+)
+INIT = ("import torch", "from cases import DECIDED", "from {package}.model import Config, Model")
+# What each test module imports; `{package}` is the project's.
+TESTS: Mapping[str, tuple[str, ...]] = {
+    "test_model": (
+        *COMMON,
+        "import json",
+        "from collections.abc import Callable",
+        "from pathlib import Path",
+        "import numpy as np",
+        "import reference",
+        "import torch",
+        "from {package}.model import Config, Model, loss_sum",
+    ),
+    "test_packing": (*COMMON, "import torch", "from {package}.model import loss_sum"),
+    "test_decoding": (
+        *COMMON,
+        "import torch",
+        "from hypothesis import strategies as st",
+        "from {package}.generation import generate",
+        "from {package}.model import Cache",
+    ),
+}
+TRAINING = (
+    *COMMON,
+    "import json",
+    "import math",
+    "from pathlib import Path",
+    "import torch",
+    "from hypothesis import strategies as st",
+    "from reference import optimizer, schedule",
+    "from torch import Tensor",
+    "from {package}.data import Batch",
+    "from {package}.model import IGNORED",
+    "from {package}.training import accumulate, batch_loss, learning_rate, make_optimizer, train_step",
+)
+DROPOUT = (*COMMON[:2], "from unittest import mock", "import torch.nn.functional as F")
+
+
+@dataclass(frozen=True, slots=True)
+class CasesView:
+    """What `tests/cases.py.j2` says."""
+
+    header: str
+    imports: str
+    sizes: tuple[Size, ...]
+    assignments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InitView:
+    """What `tests/test_init.py.j2` says."""
+
+    header: str
+    imports: str
+    sizes: tuple[Size, ...]
+    statements: tuple[str, ...]
+
+
+def proof_modules(package: str, network: Network, parts: ModelParts, *, training: bool) -> dict[str, str]:
+    """Return the test modules, by path, not yet formatted."""
+    dropout = network.dropout
+    tests = dict(TESTS)
+    if dropout.embedding or dropout.attention or dropout.residual:
+        tests["test_dropout"] = DROPOUT
+    if training:
+        tests["test_training"] = TRAINING
+    return {
+        "tests/conftest.py": render("tests/conftest.py.j2", HeaderView(HEADER)),
+        "tests/cases.py": _cases(package, parts),
+        "tests/test_init.py": _init(package, network, parts),
+        **{f"tests/{name}.py": proof_module(name, package, imports) for name, imports in tests.items()},
+    }
+
+
+def proof_module(name: str, package: str, imports: tuple[str, ...]) -> str:
+    """Return a test module that depends on nothing but the project's package."""
+    return render(f"tests/{name}.py.j2", ModuleView(HEADER, merged(package, imports)))
+
+
+def merged(package: str, imports: tuple[str, ...]) -> str:
+    """Return the import block of a test module."""
+    statements = (statement.format(package=package) for statement in imports)
+    return merge_imports(statements, own=(package, "cases", "reference"))
+
+
+def reference_files(*, training: bool) -> dict[str, str]:
+    """Return the reference as it is copied into a project, by path."""
+    folder = files("specc.reference")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".py"))
+    return {
+        f"tests/reference/{name}": folder.joinpath(name).read_text(encoding="utf-8")
+        for name in names
+        if training or name not in TRAINING_ONLY
+    }
+
+
+def decided_section(section: Mapping[str, Any]) -> str:
+    """Return `tests/model.json` or `tests/train.json`: a decided section, as the reference reads it."""
+    return json.dumps(section, indent=2, sort_keys=True) + "\n"
+
+
+def _cases(package: str, parts: ModelParts) -> str:
+    view = CasesView(HEADER, merged(package, CASES), parts.sizes, _assignments(parts))
+    return render("tests/cases.py.j2", view)
+
+
+def _assignments(parts: ModelParts) -> tuple[str, ...]:
+    """Return the statements that put the sizes of `config` into a decided `model` section."""
+    sizes = tuple(
+        f"model{_index(size.section) if size.section else ''}{_index(size.name)} = config.{size.name}"
+        for size in parts.sizes
+    )
+    return (*sizes, *(f"model{_index(name)} = {expression}" for name, expression in parts.implied))
+
+
+def _index(key: str) -> str:
+    return f'["{key}"]'
+
+
+def _init(package: str, network: Network, parts: ModelParts) -> str:
+    expected = network.init.expected
+    maths = ("import math",) if any("math." in statement for statement in expected) else ()
+    view = InitView(HEADER, merged(package, (*INIT, *maths)), parts.sizes, expected)
+    return render("tests/test_init.py.j2", view)

@@ -1,0 +1,1 @@
+"""The tests of this repository; those of emitted projects are in `templates/`."""
