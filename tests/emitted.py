@@ -59,7 +59,7 @@ class RecordingEnvironment:
     """The environment of templates, which notes what each template was given."""
 
     def __init__(self) -> None:
-        self.views: dict[str, list[object]] = defaultdict(list)
+        self.views: dict[str, list[Any]] = defaultdict(list)
         self.environment = render._environment()
 
     def get_template(self, name: str) -> Any:
@@ -67,7 +67,7 @@ class RecordingEnvironment:
         views, template = self.views[name], self.environment.get_template(name)
 
         class Recorded:
-            def render(self, v: object) -> str:
+            def render(self, v: Any) -> str:
                 views.append(v)
                 return template.render(v=v)
 
@@ -75,7 +75,7 @@ class RecordingEnvironment:
 
 
 @cache
-def rendered_views() -> dict[str, list[object]]:
+def rendered_views() -> dict[str, list[Any]]:
     """Return every view that the fixed specs gave to each template."""
     recording = RecordingEnvironment()
     with pytest.MonkeyPatch.context() as patch:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 MODEL = "templates/model"
 CATALOG = "specc/catalog"
+TRAIN = "templates/train"
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,22 @@ MUTANTS = (
         "return 4 * dims.query_width * length",
     ),
     Mutant("cache-bytes", f"{CATALOG}/attention.py", "return 2 * dims.key_width", "return 2 * dims.query_width"),
+    Mutant("schedule-warmup-late", f"{TRAIN}/schedule/cosine.py.j2", "(step + 1) / WARMUP", "step / WARMUP"),
+    Mutant("schedule-floor", f"{TRAIN}/schedule/cosine.py.j2", "lowest = MIN_LR_RATIO * LEARNING_RATE", "lowest = 0.0"),
+    Mutant("norms-decay", f"{TRAIN}/optimizer/adamw.py.j2", '"weight_decay": 0.0', '"weight_decay": WEIGHT_DECAY'),
+    Mutant("betas-swapped", f"{TRAIN}/optimizer/adamw.py.j2", "(BETA1, BETA2)", "(BETA2, BETA1)"),
+    Mutant("clip-twice-as-high", f"{TRAIN}/gradient/clip.py.j2", "GRAD_CLIP)", "2 * GRAD_CLIP)"),
+    Mutant(
+        "mean-of-means",
+        f"{TRAIN}/training.py.j2",
+        "batch_loss(model, batch) / targets",
+        "batch_loss(model, batch) / (batch.targets != IGNORED).sum() / len(micro_batches)",
+    ),
+    Mutant(
+        "ignored-targets-count", f"{TRAIN}/training.py.j2", "(batch.targets != IGNORED).sum()", "batch.targets.numel()"
+    ),
+    Mutant("documents-not-passed", f"{CATALOG}/packing.py", "batch.tokens, batch.documents", "batch.tokens"),
+    Mutant("gradients-pile-up", f"{TRAIN}/training.py.j2", "    optimizer.zero_grad()\n", ""),
     Mutant(
         "tokens-not-promoted",
         f"{MODEL}/position/rope.py.j2",

@@ -28,7 +28,15 @@ import torch
 from tests.mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[1]
-PROJECT_TESTS = ("test_model.py", "test_packing.py", "test_decoding.py", "test_init.py", "test_dropout.py")
+SPECS = 3  # the fixed specs of tests/spec_space.py, which this process must not import
+PROJECT_TESTS = (
+    "test_model.py",
+    "test_packing.py",
+    "test_decoding.py",
+    "test_init.py",
+    "test_dropout.py",
+    "test_training.py",
+)
 
 
 class Failures:
@@ -56,13 +64,27 @@ def mutated(mutant: Mutant | None, folder: Path) -> None:
         path.write_text(path.read_text(encoding="utf-8").replace(mutant.old, mutant.new), encoding="utf-8")
 
 
-def run_project(number: int, folder: Path) -> list[str]:
-    """Compile a fixed spec with the copy in `folder`; return the tests of its project that fail."""
-    from tests.emitted import compiled, lay_out  # noqa: PLC0415 - the mutated copy, which only a child may import
+def digest(number: int) -> list[str]:
+    """Return the digest of a fixed spec's output."""
+    from tests.emitted import compiled  # noqa: PLC0415 - the mutated copy, which only a child may import
+    from tests.spec_space import FIXED  # noqa: PLC0415 - as above
+
+    return [compiled(FIXED[number]).digest()]
+
+
+def run_project(number: int, sound: str, folder: Path) -> list[str]:
+    """Compile a fixed spec with the copy in `folder`; return the tests of its project that fail.
+
+    A mistake that does not change the output has nothing there to be noticed by.
+    """
+    from tests.emitted import compiled, lay_out  # noqa: PLC0415 - as above
     from tests.spec_space import FIXED  # noqa: PLC0415 - as above
 
     values = FIXED[number]
-    project = lay_out(compiled(values), folder / "projects" / str(values["name"]))
+    files = compiled(values)
+    if files.digest() == sound:
+        return []
+    project = lay_out(files, folder / "projects" / str(values["name"]))
     conftest = project / "tests" / "conftest.py"
     # A mistake shows in the first examples; the rest is for the rare ones.
     fewer = conftest.read_text(encoding="utf-8").replace("max_examples=25", "max_examples=4")
@@ -84,18 +106,19 @@ def run_tests(root: Path, tests: list[str]) -> list[str]:
     return failures.names
 
 
-SUITES: tuple[Callable[[Path], list[str]], ...] = (
-    *(partial(run_project, number) for number in range(3)),
-    run_plan_tests,
-)
+def verdict(mutant: Mutant | None, sound: tuple[str, ...]) -> list[str]:
+    """Return the tests that fail with this mistake, from the first suite that notices it.
 
-
-def verdict(mutant: Mutant | None) -> list[str]:
-    """Return the tests that fail with this mistake, from the first suite that notices it."""
+    Args:
+        mutant: The mistake; None for none.
+        sound: The digest of each fixed spec's output without a mistake; empty ones run every project.
+    """
+    projects: list[Callable[[Path], list[str]]]
+    projects = [partial(run_project, number, digest) for number, digest in enumerate(sound)]
     with TemporaryDirectory() as name:
         folder = Path(name)
         mutated(mutant, folder)
-        for suite in SUITES:
+        for suite in (*projects, run_plan_tests):
             failed = in_a_child(partial(suite, folder), folder)
             if failed:
                 return failed
@@ -126,10 +149,11 @@ def main() -> None:
     """Print the verdict on every mutant, or on those named on the command line."""
     torch.set_num_threads(1)
     wanted = sys.argv[1:]
-    for mutant in (None, *MUTANTS):
-        name = mutant.name if mutant else ""
-        if not wanted or name in wanted:
-            print(json.dumps({name: verdict(mutant)}), flush=True)
+    sound = tuple(in_a_child(partial(digest, number), ROOT)[0] for number in range(SPECS))
+    print(json.dumps({"": verdict(None, ("",) * SPECS)}), flush=True)
+    for mutant in MUTANTS:
+        if not wanted or mutant.name in wanted:
+            print(json.dumps({mutant.name: verdict(mutant, sound)}), flush=True)
 
 
 if __name__ == "__main__":

@@ -167,6 +167,7 @@ MQA: SpecValues = {
         "max_seq_len": 12,
         "tie_embeddings": True,
         "attention": {"kind": "mqa", "bias": "qkv"},
+        "position": {"kind": "rope", "theta": 500.0},
         "norm": {"kind": "layernorm", "bias": False},
         "ffn": {"activation": "gelu", "intermediate_size": 14},
     },

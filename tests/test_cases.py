@@ -1,8 +1,8 @@
 """Every directory in `tests/cases` is a test: a spec, and what specc must say about it or make of it.
 
-`spec.yaml` is checked as a user would, from its own folder, with the overrides in `overrides.txt`; the folders in
-`tests/imports` hold a `config.json` that is imported. `diagnostics.txt` holds all that is said. Without it, nothing may be said, and the emitted
-project must agree with the files in `expected/`, where there are any.
+`spec.yaml` is checked as a user would, from its own folder, with the overrides in `overrides.txt`. The folders in
+`tests/imports` hold a `config.json`, which is imported. `diagnostics.txt` holds all that is said. Where there is a
+folder `expected` instead, nothing may be said, and the emitted files of these names must agree with those in it.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from specc.catalog.block import BLOCKS
 from specc.catalog.training import PRECISIONS
 from tests.emitted import decide
 from tests.spec_space import FIXED
+from tests.test_cases import CASES
 
 # Axis of the spec: the union of its variants, the key that names one, and the reference's module, where it has one.
 AXES = {
@@ -68,6 +69,8 @@ def test_variant_is_complete(axis: str, variant: type[BaseModel], tag: str, modu
     assert variant.__doc__, f"{tag} says nothing about itself"
     assert variant.__doc__ != Variant.__doc__
     assert (axis, tag) in chosen_tags(), f"no fixed spec chooses {axis}: {tag}"
+    case = CASES / f"{axis.rpartition('.')[2]}-{tag}".replace("_", "-")
+    assert (case / "expected").is_dir(), f"{case} is missing"
     if module is not None:
         reference = importlib.import_module(f"specc.reference.{module}")
         assert callable(getattr(reference, tag, None)), f"specc/reference/{module}.py has no `{tag}`"

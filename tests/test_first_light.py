@@ -17,7 +17,19 @@ from tokenizers import Tokenizer
 
 from specc.reference.schedule import cosine
 from tests.emitted import imported
-from tests.first_light import BATCH, LENGTH, LR, STEPS, WARMUP, make_project, metrics, must, prepare, stage, write_corpus
+from tests.first_light import (
+    BATCH,
+    LENGTH,
+    LR,
+    STEPS,
+    WARMUP,
+    make_project,
+    metrics,
+    must,
+    prepare,
+    stage,
+    write_corpus,
+)
 
 CHECKPOINT = f"run/checkpoints/step-{STEPS}"
 

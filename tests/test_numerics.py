@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from numpy.typing import NDArray
@@ -21,11 +22,13 @@ from torch.testing import assert_close
 from specc import reference
 from specc.catalog.backend import chosen
 from specc.emit.model import model_module
-from specc.plan import plan_json
-from specc.resolve import model_document
+from specc.plan import Decided, plan, plan_json
+from specc.resolve import model_document, resolve
+from specc.spec.load import load
 from tests.conftest import PROOF
 from tests.emitted import decide, imported
 from tests.spec_space import SpecValues, models
+from tests.test_cases import RIGHT
 
 EXAMPLES = 2000 if PROOF else 150
 
@@ -47,9 +50,8 @@ class Built:
 
 
 @contextmanager
-def built(section: SpecValues) -> Iterator[Built]:
-    decided = decide({"specc": 1, "name": "drawn", "model": section})
-    resolved = decided.resolved
+def built(decided: Decided) -> Iterator[Built]:
+    resolved, dims = decided.resolved, decided.resolved.network.dims
     text = model_module("drawn", resolved.network, chosen(resolved.spec.model.attention.backend))
     generator = torch.Generator().manual_seed(0)
     with TemporaryDirectory() as folder:
@@ -62,15 +64,15 @@ def built(section: SpecValues) -> Iterator[Built]:
             with torch.no_grad():
                 for parameter in model.parameters():
                     parameter.normal_(std=0.4, generator=generator)
-            shape = (2, section["max_seq_len"])
-            targets = torch.randint(section["vocab_size"], shape, generator=generator)
+            shape = (2, dims.max_seq_len)
+            targets = torch.randint(dims.vocab_size, shape, generator=generator)
             targets[:, 2] = module.IGNORED
             yield Built(
                 module=module,
                 model=model,
                 decided=model_document(resolved),
                 plan=plan_json(decided),
-                tokens=torch.randint(section["vocab_size"], shape, generator=generator),
+                tokens=torch.randint(dims.vocab_size, shape, generator=generator),
                 targets=targets,
                 documents=(torch.rand(shape, generator=generator) < 0.3).long().cumsum(dim=1),
             )
@@ -79,7 +81,18 @@ def built(section: SpecValues) -> Iterator[Built]:
 @settings(max_examples=EXAMPLES)
 @given(models())
 def test_any_model_equals_the_reference(section: SpecValues) -> None:
-    with built(section) as it:
+    check_model(decide({"specc": 1, "name": "drawn", "model": section}))
+
+
+@pytest.mark.parametrize("folder", RIGHT, ids=lambda folder: folder.name)
+def test_the_model_of_each_case_equals_the_reference(folder: Path) -> None:
+    """What the expected files say is run, not only compared."""
+    check_model(plan(resolve(load(str(folder / "spec.yaml")))))
+
+
+def check_model(decided: Decided) -> None:
+    """Require that the emitted model is the reference's: count, names, shapes, logits, loss, gradients."""
+    with built(decided) as it:
         count = sum(parameter.numel() for parameter in it.model.parameters())
         assert count == it.plan["model"]["parameters"]
         shapes = {name: tuple(tensor.shape) for name, tensor in it.model.state_dict().items()}

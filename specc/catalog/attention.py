@@ -1,7 +1,5 @@
 """Attention kinds: how many key/value heads there are, and what the cache of decoding costs."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import prod
-from typing import Any, Self, get_args
+from typing import Any, Self, cast, get_args
 
 from specc.catalog.fields import Section
 
@@ -189,8 +189,8 @@ class Variant(Section):
     @classmethod
     def default(cls) -> Self:
         """Return the variant with its tag and every default, made without a validator."""
-        types = {name: field.annotation for name, field in cls.model_fields.items()}
-        return cls.model_construct(**{n: get_args(t)[0] for n, t in types.items() if cls.model_fields[n].is_required()})
+        tags = {n: get_args(f.annotation)[0] for n, f in cls.model_fields.items() if f.is_required()}
+        return cast(Self, cls.model_construct(**tags))
 
 
 def bias_argument(present: bool) -> str:

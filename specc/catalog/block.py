@@ -1,7 +1,5 @@
 """How attention and feed-forward network are wired into a block, and where dropout stands."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Feed-forward networks: a wide layer with an activation between two matmuls."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal

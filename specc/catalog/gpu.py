@@ -1,7 +1,5 @@
 """Devices: one row each in `gpus.json`, with the source of its numbers, or a user's own numbers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Position encodings: what tells a decoder in which order its tokens stand."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import Annotated, Any, ClassVar, Literal
 

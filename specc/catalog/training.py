@@ -1,7 +1,5 @@
 """Optimizers, learning-rate schedules and precisions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -54,11 +52,11 @@ class Cosine(Variant):
     def parts(self, warmup: int) -> TrainParts:
         """Return the function `learning_rate`, for so many steps of warm-up."""
         lowest = Constant("MIN_LR_RATIO", self.min_lr_ratio, "of LEARNING_RATE, at the end")
-        template, constants = "cosine_only", (lowest,)
-        if warmup:
-            template, constants = "cosine", (Constant("WARMUP_STEPS", warmup), lowest)
-        partial = Partial(f"train/schedule/{template}.py.j2", NoView(), ("import math",))
-        return TrainParts(partials=(partial,), constants=constants)
+        if not warmup:
+            falling = Partial("train/schedule/cosine_only.py.j2", NoView(), ("import math",))
+            return TrainParts(partials=(falling,), constants=(lowest,))
+        partial = Partial("train/schedule/cosine.py.j2", NoView(), ("import math",))
+        return TrainParts(partials=(partial,), constants=(Constant("WARMUP_STEPS", warmup), lowest))
 
 
 AnySchedule = Annotated[Cosine, variants(planned=("linear", "wsd", "constant", "inverse_sqrt"), default="cosine")]

@@ -61,9 +61,7 @@ def python_modules(decided: Decided) -> dict[str, str]:
         **convert_modules(resolved),
         **data_modules(resolved),
         **training_modules(decided),
-        **proof_modules(
-            package, resolved.network, resolved.network.parts(backend), training=resolved.spec.train is not None
-        ),
+        **proof_modules(package, resolved.network, resolved.network.parts(backend)),
     }
 
 

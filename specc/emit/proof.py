@@ -10,6 +10,7 @@ from typing import Any
 
 from specc.catalog.base import ModelParts, Size
 from specc.catalog.model import Network
+from specc.catalog.packing import Batches
 from specc.emit.imports import merge_imports
 from specc.emit.render import render
 from specc.emit.views import HEADER, HeaderView, ModuleView
@@ -62,8 +63,8 @@ TRAINING = (
     "from reference import optimizer, schedule",
     "from torch import Tensor",
     "from {package}.data import Batch",
-    "from {package}.model import IGNORED",
-    "from {package}.training import accumulate, batch_loss, learning_rate, make_optimizer, train_step",
+    "from {package}.model import IGNORED, loss_sum",
+    "from {package}.training import accumulate, learning_rate, make_optimizer, train_step",
 )
 DROPOUT = (*COMMON[:2], "from unittest import mock", "import torch.nn.functional as F")
 
@@ -88,14 +89,27 @@ class InitView:
     statements: tuple[str, ...]
 
 
-def proof_modules(package: str, network: Network, parts: ModelParts, *, training: bool) -> dict[str, str]:
-    """Return the test modules, by path, not yet formatted."""
+@dataclass(frozen=True, slots=True)
+class TrainingTestView:
+    """What `tests/test_training.py.j2` says."""
+
+    header: str
+    imports: str
+    inputs: str
+
+
+def training_proof(package: str, batches: Batches) -> dict[str, str]:
+    """Return the test module about training, by path, not yet formatted."""
+    view = TrainingTestView(HEADER, merged(package, TRAINING), batches.inputs)
+    return {"tests/test_training.py": render("tests/test_training.py.j2", view)}
+
+
+def proof_modules(package: str, network: Network, parts: ModelParts) -> dict[str, str]:
+    """Return the test modules about the model, by path, not yet formatted."""
     dropout = network.dropout
     tests = dict(TESTS)
     if dropout.embedding or dropout.attention or dropout.residual:
         tests["test_dropout"] = DROPOUT
-    if training:
-        tests["test_training"] = TRAINING
     return {
         "tests/conftest.py": render("tests/conftest.py.j2", HeaderView(HEADER)),
         "tests/cases.py": _cases(package, parts),

@@ -9,6 +9,7 @@ from specc.catalog.loop import RECOMPUTING, TrainParts, batch_loss, clipping, co
 from specc.catalog.packing import Batches, packing
 from specc.emit.generation import stage_imports
 from specc.emit.model import constant_line
+from specc.emit.proof import training_proof
 from specc.emit.render import definitions, imports, render
 from specc.emit.views import HEADER
 from specc.plan import Decided
@@ -111,6 +112,7 @@ def training_modules(decided: Decided) -> dict[str, str]:
         f"{package}/data.py": _data(batches),
         f"{package}/training.py": _training(decided, parts),
         "train.py": _train(resolved, package, train, parts, measured),
+        **training_proof(package, batches),
     }
 
 

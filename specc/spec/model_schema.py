@@ -1,7 +1,5 @@
 """The `model:` section: sizes, and one choice on every axis."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import model_validator

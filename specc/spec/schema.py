@@ -1,7 +1,5 @@
 """The spec language, version 1: what a file may say. Defaults that are plain values stand here with their reasons."""
 
-from __future__ import annotations
-
 import keyword
 import sys
 from typing import Annotated, Any, Literal
