@@ -25,6 +25,11 @@ def presets_root() -> Path:
     return _data("presets", _PACKAGE.parent / "specs" / "presets")
 
 
+def reference_root() -> Path:
+    """Return the folder of the reference, whose files are copied into projects as they are."""
+    return _PACKAGE / "reference"
+
+
 def _data(name: str, in_checkout: Path) -> Path:
     """Return the installed folder if there is one: a wheel's neighbours in site-packages are not ours."""
     installed = _PACKAGE / "_data" / name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from specc.catalog.base import ModelParts, Size
@@ -14,6 +13,7 @@ from specc.catalog.packing import Batches
 from specc.emit.imports import merge_imports
 from specc.emit.render import render
 from specc.emit.views import HEADER, HeaderView, ModuleView
+from specc.resources import reference_root
 
 # What the reference says of training, beyond the model itself.
 TRAINING_ONLY = frozenset({"optimizer.py", "schedule.py"})
@@ -131,12 +131,10 @@ def merged(package: str, imports: tuple[str, ...]) -> str:
 
 def reference_files(*, training: bool) -> dict[str, str]:
     """Return the reference as it is copied into a project, by path."""
-    folder = files("specc.reference")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".py"))
     return {
-        f"tests/reference/{name}": folder.joinpath(name).read_text(encoding="utf-8")
-        for name in names
-        if training or name not in TRAINING_ONLY
+        f"tests/reference/{path.name}": path.read_text(encoding="utf-8")
+        for path in sorted(reference_root().glob("*.py"))
+        if training or path.name not in TRAINING_ONLY
     }
 
 
