@@ -13,6 +13,9 @@ work="$(cd "${1:-.build/quickstart}" && pwd)"
 project="$work/project" data="$work/data" run="$work/run"
 checkpoint=""
 
+# Threads that sleep at each barrier instead of spinning: three times as fast where others use the cores too.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+
 say() { printf '\n==> %s\n' "$*" >&2; }
 
 # stage FUNCTION KEY TITLE: calls the function, unless it succeeded before with the same key.

@@ -138,6 +138,14 @@ def test_five_mistakes_in_one_run() -> None:
     ]
 
 
+def test_misspelled_key_counts_as_the_one_meant(tmp_path: Path) -> None:
+    """A required key that is misspelled does not hide what else is wrong."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(f"specc: 1\nname: tiny\n{MODEL.replace('num_heads: 4', 'num_head: 4')}cluster: {{gpu: h100}}\n")
+
+    assert {"unknown-key", "unknown-gpu"} <= {diagnostic.code for diagnostic in check(str(spec))}
+
+
 def test_huge_file(tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
     spec.write_text("#" * 10_000_000)

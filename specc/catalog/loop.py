@@ -91,16 +91,15 @@ def batch_loss(precision: str, inputs: str) -> TrainParts:
 class UtilizationView:
     """What `train/utilization/known.py.j2` says."""
 
-    device: str
     precision: str
 
 
 def utilization(device: str, precision: str, peak_flops: float, flops_per_token: int) -> TrainParts:
     """Return the share of a device's peak that the model's own FLOPs reach."""
     return TrainParts(
-        partials=(Partial("train/utilization/known.py.j2", UtilizationView(device, precision), ("import torch",)),),
+        partials=(Partial("train/utilization/known.py.j2", UtilizationView(precision), ("import torch",)),),
         constants=(
             Constant("FLOPS_PER_TOKEN", flops_per_token, "forward and backward, causal attention at half"),
-            Constant("PEAK_FLOPS", peak_flops, f"dense, of one {device}"),
+            Constant("PEAK_TFLOPS", peak_flops / 1e12, f"dense, of one {device}"),
         ),
     )
