@@ -36,7 +36,7 @@ class Conversion:
     """How an emitted module turns tensors of one naming into the other.
 
     Attributes:
-        ours: Expression over `theirs`, a family's tensors by name.
+        ours: Expression over `model`, a family's, that gives our tensors by name.
         theirs: Expression over `ours`, an emitted model's tensors by name.
         partials: Definitions that the two expressions call.
     """
@@ -161,7 +161,7 @@ class Llama(Family):
 
     def conversion(self) -> Conversion:
         """Return nothing to do: its names are ours."""
-        return Conversion(ours="theirs", theirs="ours")
+        return Conversion(ours="tensors_of(model)", theirs="ours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +246,7 @@ class Gpt2(Family):
         """Return renaming, transposition, and the split of the fused query, key and value projection."""
         view = Gpt2NamesView(tuple(Renamed(theirs, ours) for theirs, ours in self.names.items()))
         partial = Partial("convert/gpt2.py.j2", view, ("import torch", "from torch import Tensor"))
-        return Conversion("to_ours(theirs)", "to_theirs(ours)", (partial,))
+        return Conversion("to_ours(tensors_of(model))", "to_theirs(ours)", (partial,))
 
 
 FAMILIES: Mapping[str, Family] = {family.model_type: family for family in (Llama(), Gpt2())}

@@ -81,7 +81,7 @@ class Network:
             sizes=(
                 Size("vocab_size", dims.vocab_size, "draw(st.integers(3, 40))", 200),
                 Size("max_seq_len", dims.max_seq_len, "draw(st.integers(6, 16))", 100),
-                Size("num_layers", dims.num_layers, "draw(st.integers(1, 3))", 2),
+                Size("num_layers", dims.num_layers, "draw(st.integers(1, 3))", 3),
                 Size("hidden_size", dims.hidden_size, "draw(st.integers(3, 24))", 64),
             )
         )

@@ -36,7 +36,7 @@ OWN_IMPORTS = (
     "import torch",
     "from huggingface_hub.errors import StrictDataclassError",
     "from safetensors import SafetensorError",
-    "from torch import Tensor",
+    "from torch import Tensor, nn",
     "from transformers import AutoConfig",
     "from transformers.utils.logging import disable_progress_bar, set_verbosity_error",
     "from .checkpoint import CheckpointError, read_checkpoint, write_checkpoint",
