@@ -155,7 +155,9 @@ MUTANTS = (
     Mutant("no-residual-dropout", f"{CATALOG}/block.py", "if dropout.residual:", "if not dropout:"),
     Mutant("no-embedding-dropout", f"{CATALOG}/block.py", "if not self.embedding:", "if self.embedding:"),
     Mutant("init-std", f"{CATALOG}/init.py", 'Constant("INIT_STD", self.std)', 'Constant("INIT_STD", 2 * self.std)'),
-    Mutant("init-not-scaled", f"{MODEL}/init/gpt2.py.j2", "INIT_STD / math.sqrt(depth)", "INIT_STD / math.sqrt(depth / 2)"),
+    Mutant(
+        "init-not-scaled", f"{MODEL}/init/gpt2.py.j2", "INIT_STD / math.sqrt(depth)", "INIT_STD / math.sqrt(depth / 2)"
+    ),
     Mutant(
         "init-forgets-biases", f"{MODEL}/init/normal.py.j2", "nn.init.zeros_(parameter)", "nn.init.ones_(parameter)"
     ),

@@ -1,6 +1,7 @@
-"""Runs the proof of the fixed specs against each mutant: `python -m tests.mutation [NAME ...]`.
+"""Runs the proof of the fixed specs against mutants: `python -m tests.mutation`.
 
-Prints one JSON document per mutant: its name, and the tests that failed. The empty name is no mutant at all.
+Reads the name of a mutant from each line of its input, and answers with the tests that fail for it, as a JSON list on
+one line. The empty name is no mutant at all.
 """
 
 from __future__ import annotations
@@ -76,16 +77,15 @@ def in_a_child(suite: str, folder: Path, *arguments: object) -> list[str]:
 
 
 def main() -> None:
-    """Print the verdict on every mutant, or on those named on the command line."""
+    """Answer until the input ends."""
     for module in SHARED:
         importlib.import_module(module)
     torch.set_num_threads(1)
-    wanted = sys.argv[1:]
+    mutants = {mutant.name: mutant for mutant in MUTANTS}
     sound = tuple(in_a_child("digest", ROOT, number)[0] for number in range(SPECS))
-    print(json.dumps({"": verdict(None, ("",) * SPECS)}), flush=True)
-    for mutant in MUTANTS:
-        if not wanted or mutant.name in wanted:
-            print(json.dumps({mutant.name: verdict(mutant, sound)}), flush=True)
+    for line in sys.stdin:
+        mutant = mutants.get(line.strip())
+        print(json.dumps(verdict(mutant, sound if mutant else ("",) * SPECS)), flush=True)
 
 
 if __name__ == "__main__":

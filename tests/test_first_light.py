@@ -13,6 +13,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from tokenizers import Tokenizer
 
 from specc.reference.schedule import cosine
@@ -214,6 +215,16 @@ def test_an_epoch_has_every_window_once(project: Path, package: ModuleType) -> N
     assert sorted(epoch(0)) == sorted(epoch(1)) == expected
     assert epoch(0) != epoch(1)
     assert data.windows == (len(tokens) - 1) // LENGTH
+
+
+def test_steps_take_one_sequence_after_another(project: Path, package: ModuleType) -> None:
+    data = package.Dataset(project / "data", 300, LENGTH, 0)
+    training = importlib.import_module("tiny_model.training")
+    steps = [list(training.micro_batches(data, training.Work(), step)) for step in range(3)]
+    tokens = torch.cat([batch.tokens for batches in steps for batch in batches])
+
+    assert [len(batch.tokens) for batch in steps[0]] == [2] * (BATCH // 2)
+    assert torch.equal(tokens, data.batch(0, 3 * BATCH).tokens)
 
 
 def test_no_target_lies_in_another_document(project: Path, package: ModuleType) -> None:

@@ -1,7 +1,4 @@
-"""The proof notices mistakes: each mutant of the templates or the catalog makes a property test fail.
-
-The work is done in one process of its own, `python -m tests.mutation`: it loads torch once and forks for each mutant.
-"""
+"""The proof notices mistakes: each mutant of the templates or the catalog makes a property test fail."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,21 +14,31 @@ import pytest
 from tests.mutants import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[1]
+Ask = Callable[[str], list[str]]
 
 
 @pytest.fixture(scope="module")
-def verdicts() -> dict[str, list[str]]:
-    """Run every mutant, and none, and return which tests failed for each."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.mutation"],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return {name: failed for line in done.stdout.splitlines() for name, failed in json.loads(line).items()}
+def failures() -> Iterator[Ask]:
+    """Lend a function from a mutant's name to the tests that fail for it.
+
+    One process answers all: it loads torch once, and forks for each mutant.
+    """
+    command = [sys.executable, "-m", "tests.mutation"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        asking, answering = process.stdin, process.stdout
+        assert asking is not None
+        assert answering is not None
+
+        def ask(name: str) -> list[str]:
+            asking.write(f"{name}\n")
+            asking.flush()
+            return list(json.loads(answering.readline()))
+
+        yield ask
+        asking.close()
 
 
 def test_there_are_enough_mutants() -> None:
@@ -38,17 +46,16 @@ def test_there_are_enough_mutants() -> None:
     assert sum(not mutant.survives for mutant in MUTANTS) >= 28
 
 
+def test_without_a_mutant_nothing_fails(failures: Ask) -> None:
+    assert failures("") == []
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_mutant_changes_one_place(mutant: Mutant) -> None:
+def test_mutant_is_noticed(mutant: Mutant, failures: Ask) -> None:
     assert mutant.old in (ROOT / mutant.path).read_text(encoding="utf-8")
     assert mutant.old != mutant.new
-
-
-@pytest.mark.xdist_group("mutants")
-def test_every_mutant_is_noticed(verdicts: dict[str, list[str]]) -> None:
-    assert verdicts.pop("") == [], "the proof fails without a mutant"
-    assert set(verdicts) == {mutant.name for mutant in MUTANTS}
-    missed = [m.name for m in MUTANTS if not m.survives and not verdicts[m.name]]
-    assert missed == [], "no test notices these"
-    noticed = [m.name for m in MUTANTS if m.survives and verdicts[m.name]]
-    assert noticed == [], "these are noticed after all: say so"
+    failed = failures(mutant.name)
+    if mutant.survives:
+        assert failed == [], "it is noticed after all: say so"
+    else:
+        assert failed, "no test notices it"

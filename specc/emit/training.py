@@ -30,11 +30,11 @@ DATA = (
     "from .files import sha256",
 )
 TRAINING = (
-    "from collections.abc import Sequence",
+    "from collections.abc import Iterator, Sequence",
     "from dataclasses import dataclass",
     "import torch",
     "from torch import Tensor",
-    "from .data import Batch",
+    "from .data import Batch, Dataset",
     "from .model import IGNORED, Model, loss_sum",
 )
 TRAIN = (
@@ -44,16 +44,15 @@ TRAIN = (
     "import os",
     "import sys",
     "import time",
-    "from collections.abc import Iterator",
     "from dataclasses import asdict, replace",
     "from pathlib import Path",
     "from typing import TextIO",
     "import torch",
     "from {package}.checkpoint import CheckpointError, write_checkpoint",
-    "from {package}.data import Batch, DataError, Dataset",
+    "from {package}.data import DataError, Dataset",
     "from {package}.model import Config, Model",
     "from {package}.progress import Progress",
-    "from {package}.training import Work, learning_rate, make_optimizer, train_step",
+    "from {package}.training import Work, learning_rate, make_optimizer, micro_batches, train_step",
 )
 
 
