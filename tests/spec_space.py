@@ -171,6 +171,13 @@ MQA: SpecValues = {
         "norm": {"kind": "layernorm", "bias": False},
         "ffn": {"activation": "gelu", "intermediate_size": 14},
     },
+    "train": {
+        "steps": 100,
+        "global_batch_size": 4,
+        "precision": "bf16",
+        "schedule": {"kind": "cosine", "warmup": 0},
+    },
+    "cluster": {"gpu": "h100-sxm"},
 }
 
 FIXED: tuple[SpecValues, ...] = (LLAMA, GPT2, MQA)
