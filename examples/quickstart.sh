@@ -2,7 +2,9 @@
 # From one YAML file to a language model that completes Python, on this machine: what `make demo` runs.
 #
 #     bash examples/quickstart.sh [FOLDER]
+#     TEXT=~/my-text bash examples/quickstart.sh
 #
+# Reads the standard library of this Python, or the files and folders in TEXT (a path or a glob).
 # Works in FOLDER (.build/quickstart unless given), with the `specc` and `python` on the PATH. A stage whose result is
 # there, made from the same inputs, is skipped: a demo that was interrupted goes on where it stopped.
 set -euo pipefail
@@ -37,26 +39,30 @@ prepare_data() { (cd "$project" && python prepare_data.py --out "$data" "${corpu
 train() { rm -rf "$run" && (cd "$project" && python train.py --data "$data" --out "$run"); }
 complete() {
     (cd "$project" && python generate.py --checkpoint "$checkpoint" --prompt "$1" --max-new-tokens 80 \
-        --temperature 0.7 --top-p 0.9)
+        --temperature 0.5 --top-p 0.9)
 }
 
-# The corpus is the standard library of this Python, without its tests and without what was installed beside it.
-standard_library="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
-corpus=(
-    --input "$standard_library/**/*.py"
-    --exclude "$standard_library/site-packages/*" "$standard_library/dist-packages/*"
-    "$standard_library/test/*" "$standard_library/*/test*/*" "$standard_library/*/idle_test/*"
-)
+if [ -n "${TEXT:-}" ]; then
+    corpus=(--input "$(realpath -m "$TEXT")")
+else
+    # Without its tests and without what was installed beside it.
+    standard_library="$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
+    corpus=(
+        --input "$standard_library/**/*.py"
+        --exclude "$standard_library/site-packages/*" "$standard_library/dist-packages/*"
+        "$standard_library/test/*" "$standard_library/*/test*/*" "$standard_library/*/idle_test/*"
+    )
+fi
 
 say "build specs/quickstart.yaml"
 specc build specs/quickstart.yaml -o "$project"
 
 # Every stage depends on the one before it, so each key holds all that came before.
 made="$(python -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$project/specc.lock")"
-read_from="$made $(python -VV | tr '\n' ' ') $standard_library"
+read_from="$made $(python -VV | tr '\n' ' ') ${corpus[*]}"
 stage verify "$made" "prove the model against an independent reference"
-stage train_tokenizer "$read_from" "train the tokenizer on the standard library"
-stage prepare_data "$read_from" "turn the standard library into tokens"
+stage train_tokenizer "$read_from" "train the tokenizer on ${TEXT:-the standard library}"
+stage prepare_data "$read_from" "turn ${TEXT:-the standard library} into tokens"
 stage train "$read_from" "train the model, for about two minutes"
 
 checkpoint="$(find "$run/checkpoints" -mindepth 1 -maxdepth 1 -name 'step-*' | sort -V | tail -n 1)"
@@ -65,7 +71,7 @@ complete $'def read_json(path):\n'
 
 cat >&2 <<END
 
-The model has read some megabytes of Python for two minutes: it writes the shape of code, not its sense.
+The model has read some megabytes for two minutes: it writes the shape of its text, not its sense.
 
   specification   specs/quickstart.yaml
   project         ${project#"$PWD"/}
@@ -74,8 +80,9 @@ The model has read some megabytes of Python for two minutes: it writes the shape
 
 Try next, in ${project#"$PWD"/}:
 
-  python generate.py --checkpoint "$checkpoint" --prompt "class Stack:" --temperature 0.7
-  python train_tokenizer.py --input YOUR_FOLDER --out mine && python prepare_data.py --input YOUR_FOLDER --out mine
+  python generate.py --checkpoint "$checkpoint" --prompt "class Stack:" --temperature 0.5
+  python train_tokenizer.py --input YOUR_FOLDER --out mine
+  python prepare_data.py --input YOUR_FOLDER --out mine
   python train.py --data mine --out mine/run --steps 2000
 
 or change a number in specs/quickstart.yaml and run this again: what depends on it runs again.

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 # Longer numbers are slips of the keyboard or attacks; Decimal is exact within its 28 digits.
 _MAX_DIGITS = 24
@@ -56,8 +56,7 @@ class UnitError(ValueError):
     """A text is no number of the wanted kind; the message says what was expected."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(NamedTuple):
     """One kind of quantity: its name, what a person would write, and its suffixes."""
 
     name: str

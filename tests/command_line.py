@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import sys
@@ -48,6 +49,7 @@ def run(*arguments: str) -> Ended:
             main()
     finally:
         sys.argv = before
+        gc.unfreeze()  # this process goes on
     assert isinstance(stopped.value.code, int)
     return Ended(stopped.value.code, out.getvalue(), err.getvalue())
 

@@ -71,6 +71,13 @@ def test_diff() -> None:
     assert "must restart" in ended.err
 
 
+def test_diff_as_json() -> None:
+    found = run("diff", "spec.yaml", "spec.yaml", "--set", "model.num_layers=3", "--json").json()
+
+    origin = {"kind": "override", "detail": "--set model.num_layers=3"}
+    assert {"path": "model.num_layers", "old": 2, "new": 3, "origin": origin} in found["values"]
+
+
 @pytest.mark.parametrize(
     ("override", "fate"),
     [

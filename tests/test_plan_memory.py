@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -140,8 +139,8 @@ def test_each_stage_shards_more(at: Setting, ranks: int, kind: str) -> None:
 
 @given(settings(), strategies)
 def test_recomputing_never_holds_more_than_a_block_more(at: Setting, strategy: Strategy) -> None:
-    none = memory(at, replace(strategy, activation_checkpointing="none"))
-    full = memory(at, replace(strategy, activation_checkpointing="full"))
+    none = memory(at, strategy._replace(activation_checkpointing="none"))
+    full = memory(at, strategy._replace(activation_checkpointing="full"))
     layers = at.network.dims.num_layers
     assert full.peak_bytes_per_gpu <= none.peak_bytes_per_gpu * (layers + 1) / layers
 
@@ -151,5 +150,5 @@ def test_recomputing_never_holds_more_than_a_block_more(at: Setting, strategy: S
     [(100, 118, "yes"), (100, 117, "uncertain"), (100, 95, "uncertain"), (100, 94, "no"), (100, None, "uncertain")],
 )
 def test_fits(peak: int, capacity: int | None, expected: str) -> None:
-    estimate = replace(planned(TINY).estimate.memory, low=peak * 95 // 100, high=peak * 118 // 100)
-    assert replace(estimate, capacity_bytes=capacity).fits.value == expected
+    estimate = planned(TINY).estimate.memory._replace(low=peak * 95 // 100, high=peak * 118 // 100)
+    assert estimate._replace(capacity_bytes=capacity).fits.value == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import subprocess
 import sys
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from specc.emit.assemble import python_modules
 from specc.emit.fileset import FileSet
 from specc.emit.format import format_python
 from specc.verify.static import UnsoundOutput, verify_static
 from tests.conftest import PROOF
-from tests.emitted import compiled
+from tests.emitted import compiled, decide
 from tests.spec_space import FIXED, SpecValues, specs
 
 EXAMPLES = 3000 if PROOF else 250
@@ -58,6 +60,20 @@ def test_formatting_changes_nothing_twice() -> None:
         modules = {path: data.decode() for path, data in compiled(values).items() if path.endswith(".py")}
         own = {path: text for path, text in modules.items() if not path.startswith("tests/reference/")}
         assert format_python(own) == own
+
+
+@pytest.mark.parametrize("values", FIXED, ids=lambda values: values["name"])
+def test_templates_are_written_as_they_read(values: SpecValues) -> None:
+    """The formatter is a check, not a broom: it changes at most 2% of the lines."""
+    raw = python_modules(decide(values))
+    formatted = format_python(raw)
+    changed = sum(changed_lines(raw[path], formatted[path]) for path in raw)
+    assert changed <= 0.02 * sum(text.count("\n") for text in formatted.values())
+
+
+def changed_lines(old: str, new: str) -> int:
+    blocks = difflib.SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
+    return sum(max(high - low, top - start) for what, low, high, start, top in blocks if what != "equal")
 
 
 def test_unsound_output_is_refused() -> None:

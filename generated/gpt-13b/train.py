@@ -91,8 +91,6 @@ def train(model: Model, data: Dataset, work: Work, metrics: TextIO, progress: Pr
         if not math.isfinite(loss):
             raise RunError(f"the loss of step {step + 1} is {loss}: try a lower learning rate")
         now = time.perf_counter()
-        if step == 0:
-            started = now  # the first step compiles, and foretells nothing
         speed = step_tokens / (now - step_started)
         line = {
             "step": step + 1,
@@ -105,10 +103,13 @@ def train(model: Model, data: Dataset, work: Work, metrics: TextIO, progress: Pr
             "skipped": False,
         }
         metrics.write(json.dumps(line) + "\n")
-        left = (now - started) / max(step, 1) * (work.steps - step - 1)
+        if step == 0:
+            started = now  # the first step compiles, and foretells nothing
+            continue
+        minutes, seconds = divmod(round((now - started) / step * (work.steps - step - 1)), 60)
         progress.show(
             f"step {step + 1:,} of {work.steps:,}  loss {loss:.3f}  lr {lr:.1e}  "
-            f"{speed:,.0f} tokens/s  {left // 60:.0f} min {left % 60:02.0f} s left"
+            f"{speed:,.0f} tokens/s  {minutes} min {seconds:02} s left"
         )
 
 

@@ -1,8 +1,7 @@
 """Attention kinds: how many key/value heads there are, and what the cache of decoding costs."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 from typing_extensions import override
@@ -22,8 +21,7 @@ from specc.catalog.base import (
 from specc.catalog.fields import key, only, planned, variants
 
 
-@dataclass(frozen=True, slots=True)
-class MultiHeadView:
+class MultiHeadView(NamedTuple):
     """What `model/attention/multi_head.py.j2` says."""
 
     summary: str

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from specc.catalog.attention import Attention
 from specc.catalog.base import ContextField, ModelParts, Partial
 
 
-@dataclass(frozen=True, slots=True)
-class AttendView:
+class AttendView(NamedTuple):
     """What `model/backend/*.py.j2` say: further keyword arguments of the kernel, each on its own line."""
 
     arguments: tuple[str, ...]

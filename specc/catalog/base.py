@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import prod
-from typing import Any, Self, cast, get_args
+from typing import Any, NamedTuple, Self, cast, get_args
 
 from specc.catalog.fields import Section
 
 
-@dataclass(frozen=True, slots=True)
-class Dims:
+class Dims(NamedTuple):
     """Every size of a decoder, decided."""
 
     vocab_size: int
@@ -42,8 +41,7 @@ class Use(StrEnum):
     VECTOR = "vector"
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """One tensor of the state dict; `name` is relative to its module until the plan joins them."""
 
     name: str
@@ -74,8 +72,7 @@ class Kept(StrEnum):
     MASK = "mask"  # one byte
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(NamedTuple):
     """A tensor that autograd keeps from the forward pass until the backward pass, per token.
 
     Attributes:
@@ -91,13 +88,12 @@ class Saved:
     eager: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Partial:
+class Partial(NamedTuple):
     """A piece of an emitted file: whole top-level definitions, rendered from `view`.
 
     Attributes:
         template: Path under `templates/`.
-        view: Frozen dataclass whose fields are exactly what the template reads.
+        view: Frozen value whose fields are exactly what the template reads.
         imports: Import statements that the text needs.
     """
 
@@ -111,8 +107,7 @@ class NoView:
     """The view of a partial without holes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(NamedTuple):
     """A named number at the top of an emitted module, for what tests never shrink."""
 
     name: str
@@ -120,8 +115,7 @@ class Constant:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """A field of the emitted `Config`.
 
     Attributes:
@@ -141,8 +135,7 @@ class Size:
     section: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ContextField:
+class ContextField(NamedTuple):
     """A value that all blocks of one forward pass share."""
 
     name: str

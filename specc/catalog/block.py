@@ -1,7 +1,7 @@
 """How attention and feed-forward network are wired into a block, and where dropout stands."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import model_validator
 
@@ -51,8 +51,7 @@ class Dropout(Section):
         return (Saved("dropout masks", 2 * dims.hidden_size, Kept.MASK),) if self.residual else ()
 
 
-@dataclass(frozen=True, slots=True)
-class BlockView:
+class BlockView(NamedTuple):
     """What `model/block/pre_norm.py.j2` says."""
 
     norm: str

@@ -1,8 +1,7 @@
 """Feed-forward networks: a wide layer with an activation between two matmuls."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -20,8 +19,7 @@ from specc.catalog.base import (
 from specc.catalog.fields import Count, key, variants
 
 
-@dataclass(frozen=True, slots=True)
-class FfnView:
+class FfnView(NamedTuple):
     """What `model/ffn/*.py.j2` say."""
 
     summary: str

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from specc.catalog.fields import Bandwidth, Bytes, Count, Section, Watts, key
 
@@ -17,8 +16,7 @@ PCIE_BYTES_PER_SECOND = 32e9
 CONTEXT_BYTES = 1573 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
+class Gpu(NamedTuple):
     """One device as training software sees it; None is unknown.
 
     Attributes:

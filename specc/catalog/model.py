@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from specc.catalog.attention import Attention
 from specc.catalog.backend import BACKENDS
@@ -15,8 +15,7 @@ from specc.catalog.norm import Norm
 from specc.catalog.position import Position
 
 
-@dataclass(frozen=True, slots=True)
-class DecoderView:
+class DecoderView(NamedTuple):
     """What `model/decoder/decoder.py.j2` says."""
 
     norm: str
@@ -26,8 +25,7 @@ class DecoderView:
     context: str
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(NamedTuple):
     """A decoder with every choice made."""
 
     dims: Dims

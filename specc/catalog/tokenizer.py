@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from specc.catalog.base import Partial, Variant
 from specc.catalog.fields import Count, Section, key, variants
@@ -31,8 +30,7 @@ class SpecialTokens(Section):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class BpeView:
+class BpeView(NamedTuple):
     """What `data/tokenizer/bpe.py.j2` says; `special_tokens` is a Python literal."""
 
     pattern: tuple[str, ...]

@@ -1,8 +1,7 @@
 """Optimizers, learning-rate schedules and precisions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from specc.catalog.base import Constant, NoView, Partial, Variant
 from specc.catalog.fields import key, variants
@@ -62,8 +61,7 @@ class Cosine(Variant):
 AnySchedule = Annotated[Cosine, variants(planned=("linear", "wsd", "constant", "inverse_sqrt"), default="cosine")]
 
 
-@dataclass(frozen=True, slots=True)
-class Precision:
+class Precision(NamedTuple):
     """Bytes per element of what training keeps, and the GPU rate that its matmuls run at."""
 
     compute: str

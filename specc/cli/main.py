@@ -1,4 +1,4 @@
-"""The entry point: finds the command, runs it, and turns whatever happens into an exit code."""
+"""The entry point: runs the command line, and turns whatever happens into an exit code."""
 
 from __future__ import annotations
 
@@ -6,101 +6,28 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Annotated, Any
-
-import typer
-from typer.core import TyperGroup
 
 from specc.cli import console
 from specc.diagnostics import CompileFailed
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """Where a command is defined, and its line in `specc --help`."""
-
-    module: str
-    function: str
-    summary: str
-
-
-COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {
-        "check": Command("check", "check", "Every problem of a spec at once."),
-        "resolve": Command("decisions", "resolve", "The spec with every value decided, each with where it came from."),
-        "plan": Command("decisions", "plan", "What fits, how fast, what it costs, and why."),
-        "build": Command("produce", "build", "Emit the project; hand edits are kept."),
-        "verify": Command("produce", "verify", "Run a project's own proof and write its certificate."),
-        "diff": Command("diff", "diff", "What changes between two specs, in values and in code."),
-        "import": Command("produce", "import_folder", "A spec from a Hugging Face model folder."),
-        "schema": Command("language", "schema", "JSON Schema of the spec language, for editors."),
-        "explain": Command("language", "explain", "What a diagnostic or a key means, with an example."),
-    }
-)
-
-
-class Commands(TyperGroup):
-    """Loads a command's module only when that command runs, so that `check` never waits for what `build` imports."""
-
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # its type is private to typer
-        """Return the commands in the order of a user's work."""
-        del ctx
-        return list(COMMANDS)
-
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # as above
-        """Return one command, or None when there is none of this name."""
-        del ctx
-        return _load(cmd_name) if cmd_name in COMMANDS else None
-
-    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]  # as above
-        """Write the list of commands without loading them."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
-
-
-app = typer.Typer(cls=Commands, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        metadata = importlib.import_module("importlib.metadata")
-        console.write(f"specc {metadata.version('specc')}\n")
-        raise typer.Exit
-
-
-@app.callback()
-def specc(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """Compile one YAML spec of a language model to a standalone, proven PyTorch project.
-
-    SPEC is a file, or `-` for standard input. Exit codes: 0 all is well, 1 the spec or the result has errors,
-    2 wrong usage, 70 a bug of specc itself.
-    """
-    del version  # its callback has done the work
-
-
 def main() -> None:
     """Run the command line and exit: 0, 1 for a spec with errors, 2 for wrong usage, 70 for a bug of specc."""
     # Nearly all that a command allocates lives until it ends; looking for garbage is a tenth of the time to start.
+    # Hence the commands, and typer with them, are imported only after this.
     gc.disable()
     # No installed plugin has a say in how a spec is read, and looking for them takes time.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         sys.exit(_flushed(_run()))
     finally:
+        gc.freeze()  # the interpreter looks once more as it ends
         gc.enable()
 
 
 def _run() -> int:
     try:
-        typer.main.get_command(app)(prog_name="specc")
+        importlib.import_module("specc.cli.commands").run()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else console.OK
     except CompileFailed as failed:
@@ -121,12 +48,3 @@ def _flushed(code: int) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return console.FAILED
     return code
-
-
-def _load(name: str) -> Any:
-    entry = COMMANDS[name]
-    module = importlib.import_module(f"specc.cli.{entry.module}")
-    function: Callable[..., None] = getattr(module, entry.function)
-    single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name)(function)
-    return typer.main.get_command(single)

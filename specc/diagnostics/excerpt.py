@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from specc.diagnostics.values import Span, printable
 
@@ -14,8 +14,7 @@ _BEFORE = 60  # characters kept before the first span
 _AFTER = 60  # characters kept after its start
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(NamedTuple):
     """A line to show.
 
     Attributes:

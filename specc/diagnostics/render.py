@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from specc.diagnostics.excerpt import excerpt
 from specc.diagnostics.values import Diagnostic, Label, Severity, Source, printable
@@ -62,8 +61,7 @@ def _place(label: Label) -> dict[str, Any]:
     return {"file": label.span.source.name, "line": label.span.line, "column": label.span.column}
 
 
-@dataclass(frozen=True, slots=True)
-class _Paint:
+class _Paint(NamedTuple):
     """Colours text, or leaves it alone."""
 
     on: bool

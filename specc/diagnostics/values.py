@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 # The line breaks of YAML 1.2; `str.splitlines` knows many more.
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
@@ -38,8 +39,7 @@ class Source:
         return Span(self, line, column, length)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A place on one line of a source; line and column are 1-based and count characters."""
 
     source: Source
@@ -51,8 +51,7 @@ class Span:
         return f"{printable(self.source.name)}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """A span with what to say under it."""
 
     span: Span
@@ -66,8 +65,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One problem of a spec or a result.
 
     Messages are in lower case without a final full stop, with code in backticks; only `help` proposes a fix.

@@ -7,6 +7,8 @@ import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
+from specc.emit.format import LINE_LENGTH
+
 _LOCAL = 2
 
 
@@ -35,6 +37,14 @@ def _members(names: Collection[str]) -> list[str]:
     return [*([together] if together else []), *(name for name in ordered if " as " in name)]
 
 
+def _from_import(module: str, members: str) -> str:
+    """Return a statement as ruff formats it: one name per line where the line would be too long."""
+    line = f"from {module} import {members}"
+    if len(line) <= LINE_LENGTH:
+        return line
+    return "\n".join([f"from {module} import (", *(f"    {member}," for member in members.split(", ")), ")"])
+
+
 def merge_imports(statements: Iterable[str], own: Collection[str] = ()) -> str:
     """Return one block for all import statements: standard library, third parties, then the project's own.
 
@@ -58,6 +68,6 @@ def merge_imports(statements: Iterable[str], own: Collection[str] = ()) -> str:
     for section in sorted({*plain, *named}):
         lines = sorted(plain[section])
         for module, names in sorted(named[section].items()):
-            lines += [f"from {module} import {members}" for members in _members(names)]
+            lines += [_from_import(module, members) for members in _members(names)]
         sections.append("\n".join(lines))
     return "\n\n".join(sections)

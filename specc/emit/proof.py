@@ -9,7 +9,6 @@ from typing import Any
 
 from specc.catalog.base import ModelParts, Size
 from specc.catalog.model import Network
-from specc.catalog.packing import Batches
 from specc.emit.imports import merge_imports
 from specc.emit.render import render
 from specc.emit.views import HEADER, HeaderView, ModuleView
@@ -89,19 +88,9 @@ class InitView:
     statements: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingTestView:
-    """What `tests/test_training.py.j2` says."""
-
-    header: str
-    imports: str
-    inputs: str
-
-
-def training_proof(package: str, batches: Batches) -> dict[str, str]:
+def training_proof(package: str) -> dict[str, str]:
     """Return the test module about training, by path, not yet formatted."""
-    view = TrainingTestView(HEADER, merged(package, TRAINING), batches.inputs)
-    return {"tests/test_training.py": render("tests/test_training.py.j2", view)}
+    return {"tests/test_training.py": proof_module("test_training", package, TRAINING)}
 
 
 def proof_modules(package: str, network: Network, parts: ModelParts) -> dict[str, str]:

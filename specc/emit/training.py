@@ -111,7 +111,7 @@ def training_modules(decided: Decided) -> dict[str, str]:
         f"{package}/data.py": _data(batches),
         f"{package}/training.py": _training(decided, parts),
         "train.py": _train(resolved, package, train, parts, measured),
-        **training_proof(package, batches),
+        **training_proof(package),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from specc.plan.memory import memory
 from specc.plan.setting import Setting
@@ -25,16 +24,16 @@ def alternatives(at: Setting, chosen: Strategy) -> tuple[Alternative, ...]:
 
 def _variations(at: Setting, chosen: Strategy, ranks: int) -> Iterator[Strategy]:
     for kind in CHECKPOINTING:
-        single = replace(chosen, data=1, zero_stage=zero_stages(at, 1)[0], activation_checkpointing=kind)
+        single = chosen._replace(data=1, zero_stage=zero_stages(at, 1)[0], activation_checkpointing=kind)
         yield _accumulated(at, chosen if _same(single, chosen) else single)
         for stage in range(4) if ranks > 1 else ():
-            yield _accumulated(at, replace(single, data=ranks, zero_stage=stage))
+            yield _accumulated(at, single._replace(data=ranks, zero_stage=stage))
 
 
 def _accumulated(at: Setting, strategy: Strategy) -> Strategy:
     """Return the strategy with the accumulation that its ranks need for the same global batch."""
     together = strategy.data * strategy.micro_batch_size
-    return replace(strategy, gradient_accumulation=-(-at.global_batch_size // together))
+    return strategy._replace(gradient_accumulation=-(-at.global_batch_size // together))
 
 
 def _same(strategy: Strategy, chosen: Strategy) -> bool:

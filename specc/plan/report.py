@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from specc.diagnostics import as_json
@@ -17,12 +16,12 @@ def plan_json(decided: Decided) -> dict[str, Any]:
     return {
         "specc": resolved.spec.specc,
         "name": resolved.spec.name,
-        "model": asdict(estimate.shapes),
+        "model": estimate.shapes._asdict(),
         "strategy": _strategy(decided.strategy),
-        "memory": {**_memory(estimate.memory), "ledger": [asdict(entry) for entry in estimate.memory.ledger]},
+        "memory": {**_memory(estimate.memory), "ledger": [entry._asdict() for entry in estimate.memory.ledger]},
         "throughput": _throughput(estimate.throughput),
-        "cost": {key: _rounded(value) for key, value in asdict(estimate.cost).items()},
-        "serving": asdict(estimate.serving),
+        "cost": {key: _rounded(value) for key, value in estimate.cost._asdict().items()},
+        "serving": estimate.serving._asdict(),
         "alternatives": [_alternative(alternative, decided) for alternative in estimate.alternatives],
         "assumptions": list(estimate.assumptions),
         "diagnostics": [as_json(warning) for warning in resolved.warnings],
@@ -31,7 +30,7 @@ def plan_json(decided: Decided) -> dict[str, Any]:
 
 def _strategy(strategy: Strategy) -> dict[str, Any]:
     keys = ("data", "tensor", "pipeline", "context", "expert", "zero_stage", "micro_batch_size")
-    values = asdict(strategy)
+    values = strategy._asdict()
     return {key: values[key] for key in (*keys, "gradient_accumulation", "activation_checkpointing")}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from specc.catalog.base import Kept, Saved, Use
 from specc.catalog.gpu import Gpu
@@ -16,8 +16,7 @@ MASK_BYTES = 1
 FP32_BYTES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """The sizes that stay the same whatever strategy is tried.
 
     Attributes:

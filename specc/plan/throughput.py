@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from specc.plan.setting import Setting
 from specc.plan.shapes import PASSES, forward_attention_flops
@@ -27,8 +27,7 @@ LOW_FACTOR = 0.85
 HIGH_FACTOR = 1.4
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What one device does in one optimizer step, in seconds."""
 
     matmul: float

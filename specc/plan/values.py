@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from specc.resolve.values import Resolved
 
@@ -16,8 +16,7 @@ class Fits(StrEnum):
     NO = "no"
 
 
-@dataclass(frozen=True, slots=True)
-class Shapes:
+class Shapes(NamedTuple):
     """What follows from the model's sizes alone.
 
     Attributes:
@@ -37,8 +36,7 @@ class Shapes:
     checkpoint_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Strategy:
+class Strategy(NamedTuple):
     """How one optimizer step is spread over ranks and time; degrees are numbers of ranks.
 
     Attributes:
@@ -58,8 +56,7 @@ class Strategy:
     expert: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the memory ledger."""
 
     cause: str
@@ -67,8 +64,7 @@ class Entry:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """The peak on one device; the ledger adds up to it. `low` and `high` bound it with 80% confidence."""
 
     ledger: tuple[Entry, ...]
@@ -89,16 +85,14 @@ class Memory:
         return Fits.YES if self.high <= self.capacity_bytes else Fits.NO
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """One part of the time of a step, in whole microseconds."""
 
     cause: str
     microseconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Throughput:
+class Throughput(NamedTuple):
     """The time of one optimizer step; the breakdown adds up to it. `low` and `high` bound it with 80% confidence."""
 
     breakdown: tuple[Share, ...]
@@ -114,8 +108,7 @@ class Throughput:
         return sum(share.microseconds for share in self.breakdown)
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What the whole run takes."""
 
     gpu_hours: float | None
@@ -126,16 +119,14 @@ class Cost:
     kg_co2e: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
+class Serving(NamedTuple):
     """What one device can hold when it serves the model."""
 
     kv_bytes_per_token: int
     max_concurrent_sequences: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(NamedTuple):
     """Another way to spread the same step, beside the one that was chosen."""
 
     strategy: Strategy
@@ -143,8 +134,7 @@ class Alternative:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """Every number of the plan. `throughput` is None where a device's speed is unknown."""
 
     shapes: Shapes
@@ -156,8 +146,7 @@ class Estimate:
     assumptions: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(NamedTuple):
     """A resolved spec in which nothing says `auto` any more, and what it will take."""
 
     resolved: Resolved

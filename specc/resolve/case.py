@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from specc.diagnostics import Diagnostic, Label, listed
 from specc.resolve.defaults import Filled
@@ -16,8 +15,7 @@ from specc.spec.schema import Spec
 _REACH = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """A spec under examination.
 
     Attributes:

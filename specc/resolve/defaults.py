@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from specc.catalog.base import Dims, Parameter
 from specc.catalog.gpu import DEFAULT_GPU, GPUS, Gpu
@@ -28,16 +28,14 @@ ASSUMED: Mapping[str, type[Train] | type[Parallel] | type[Cluster]] = MappingPro
 """The sections that the planner needs: their defaults stand in where a spec has none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Because:
+class Because(NamedTuple):
     """A derived value and the reason for it."""
 
     value: object
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(NamedTuple):
     """A spec with the sections that the planner needs and with every value that can be derived.
 
     Attributes:

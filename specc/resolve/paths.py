@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from specc.catalog.fields import Section
 from specc.spec.nodes import joined
 from specc.spec.schema import Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """One value of a spec, which is no section itself.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 from specc.catalog.training import PRECISIONS
@@ -56,7 +55,7 @@ def close(resolved: Resolved, choices: Mapping[str, tuple[object, str]]) -> Reso
         if get(spec, path) == AUTO:
             spec = put(spec, path, value)
             found[path] = Origin("planner", reason)
-    return replace(resolved, spec=spec, origins=MappingProxyType(found))
+    return resolved._replace(spec=spec, origins=MappingProxyType(found))
 
 
 def _run(filled: Filled) -> Run:

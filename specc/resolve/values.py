@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from specc.catalog.gpu import Gpu
 from specc.catalog.model import Network
@@ -13,8 +13,7 @@ from specc.spec.nodes import Origin
 from specc.spec.schema import Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """How long and in which pieces the model trains.
 
     Attributes:
@@ -40,8 +39,7 @@ class Run:
     zero_stage: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Machines:
+class Machines(NamedTuple):
     """What training runs on."""
 
     gpu: Gpu
@@ -56,8 +54,7 @@ class Machines:
         return self.gpus_per_node * self.nodes
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """Nothing is optional and nothing contradicts; what says `auto` is still open.
 
     Attributes:

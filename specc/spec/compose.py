@@ -7,6 +7,7 @@ from collections.abc import Mapping as Environment
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
+from typing import NamedTuple
 
 from specc.diagnostics import CompileFailed, Diagnostic, Label, Source
 from specc.spec import codes
@@ -21,8 +22,7 @@ from specc.spec.source import Parsed, parse
 _MAX_CHAIN = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Composed:
+class Composed(NamedTuple):
     """One tree of everything that was said.
 
     Attributes:

@@ -35,14 +35,14 @@ class Substitution:
                 return self._scalar(node, path) if "${" in node.raw else node
             case Sequence():
                 items = (self.apply(item, joined(path, i)) for i, item in enumerate(node.items))
-                return replace(node, items=tuple(items))
+                return node._replace(items=tuple(items))
             case Mapping():
                 return self.mapping(node, path)
 
     def mapping(self, node: Mapping, path: str = "") -> Mapping:
         """Return a mapping with every reference below it replaced."""
         values = (self.apply(entry.value, joined(path, entry.key)) for entry in node.entries)
-        entries = (replace(entry, value=value) for entry, value in zip(node.entries, values, strict=True))
+        entries = (entry._replace(value=value) for entry, value in zip(node.entries, values, strict=True))
         return replace(node, entries=tuple(entries))
 
     def _scalar(self, scalar: Scalar, path: str) -> Scalar:
@@ -57,7 +57,7 @@ class Substitution:
 
         text = _REFERENCE.sub(value_of, scalar.raw)
         origin = Origin("environment", ", ".join(f"{n}={v}" for n, v in used.items())) if used else scalar.origin
-        return replace(scalar, raw=text, value=self._typed(text, scalar, path), origin=origin)
+        return scalar._replace(raw=text, value=self._typed(text, scalar, path), origin=origin)
 
     def _typed(self, text: str, scalar: Scalar, path: str) -> None | bool | int | float | str:
         if not scalar.plain:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os.path
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from specc.diagnostics import CompileFailed, Diagnostic, Label, Span, did_you_mean
 from specc.resources import presets_root
@@ -16,8 +16,7 @@ _PRESETS = "presets/"
 _SUFFIXES = ("", ".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(NamedTuple):
     """One path that `extends` names."""
 
     text: str
@@ -25,8 +24,7 @@ class Base:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file to merge: what people call it, where it lies, and who wrote it."""
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -18,8 +18,7 @@ from specc.spec.schema import Spec
 from specc.spec.validate import problems_of, unexplained
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A spec, and where each of its values was written.
 
     Attributes:

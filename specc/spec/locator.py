@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from specc.diagnostics import Label, Span
 from specc.spec.nodes import Mapping, Node, Origin, Sequence, ancestors, leaves
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """What was found on the way to a path.
 
     Attributes:
@@ -24,8 +23,7 @@ class Place:
     exists: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Locator:
+class Locator(NamedTuple):
     """Answers where a path's key and value are, and who wrote them.
 
     For a path that nobody wrote it answers with the nearest parent's key.

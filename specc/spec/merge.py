@@ -21,7 +21,7 @@ def _joined(base: Entry, top: Entry | None) -> Entry:
     if top is None:
         return base
     if isinstance(base.value, Mapping) and isinstance(top.value, Mapping) and not _other_variant(base.value, top.value):
-        return replace(top, value=merged(base.value, top.value))
+        return top._replace(value=merged(base.value, top.value))
     return top
 
 

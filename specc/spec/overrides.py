@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Environment
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from specc.diagnostics import CompileFailed, Diagnostic, Label, Source, Span
 from specc.spec import codes
@@ -15,8 +16,7 @@ from specc.spec.source import MAX_DEPTH, Parsed, parse
 _FORM = "write `--set a.b.c=value`, with items of lists by their index from 0"
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(NamedTuple):
     """One parsed `--set`.
 
     Attributes:
@@ -98,7 +98,7 @@ def _set_item(node: Sequence, override: Override, depth: int) -> Sequence:
         raise CompileFailed([_refusal(f"`{place}` has {items}, not `{name}`", place, override.span, _FORM, node.span)])
     index = int(name)
     item = _set(node.items[index], override, depth + 1)
-    return replace(node, items=(*node.items[:index], item, *node.items[index + 1 :]))
+    return node._replace(items=(*node.items[:index], item, *node.items[index + 1 :]))
 
 
 def _set_key(node: Mapping, override: Override, depth: int) -> Mapping:

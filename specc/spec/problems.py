@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from specc.diagnostics import Diagnostic, Label, did_you_mean, listed, nearest
 from specc.spec import codes
@@ -18,8 +17,7 @@ from specc.spec.shape import Home, Section, homes, keys, tag_of
 _LONGEST = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """A pydantic error at its place in the user's files.
 
     Attributes:
@@ -122,7 +120,7 @@ def _tag(problem: Problem) -> str:
 
 def _missing_key(problem: Problem) -> Diagnostic:
     if isinstance(problem.at.find(problem.parent).node, Sequence):
-        return _out_of_range(replace(problem, path=problem.parent, message="the list has too few items"))
+        return _out_of_range(problem._replace(path=problem.parent, message="the list has too few items"))
     field = next((keys(s)[problem.key] for s in problem.sections if problem.key in keys(s)), None)
     meaning = field.description if field else None
     return Diagnostic(
@@ -137,14 +135,14 @@ def _missing_key(problem: Problem) -> Diagnostic:
 
 def _missing_tag(problem: Problem) -> Diagnostic:
     key = str(problem.context.get("discriminator", "kind")).strip("'")
-    return _missing_key(replace(problem, path=joined(problem.path, key)))
+    return _missing_key(problem._replace(path=joined(problem.path, key)))
 
 
 def _unknown_value(problem: Problem) -> Diagnostic:
     """Report a value that is none of the listed ones, or none of the variants' tags."""
     if problem.type == "union_tag_invalid" and isinstance(problem.node, MappingNode):
         tag = str(problem.context["discriminator"]).strip("'")
-        problem = replace(problem, path=joined(problem.path, tag))
+        problem = problem._replace(path=joined(problem.path, tag))
     values = values_of(problem)
     written = problem.node
     names = [str(value) for value in values]
@@ -221,7 +219,7 @@ def _bad_unit(problem: Problem) -> Diagnostic:
 def _not_built(problem: Problem) -> Diagnostic:
     inside = str(problem.context.get("at") or "")
     if inside and problem.at.has(joined(problem.path, inside)):
-        problem = replace(problem, path=joined(problem.path, inside))
+        problem = problem._replace(path=joined(problem.path, inside))
     single = isinstance(problem.node, Scalar)
     return Diagnostic(
         codes.NOT_BUILT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -26,8 +26,7 @@ _CHECK_BRACKETS = "check the brackets and the indentation"
 _USE_EXTENDS = "put what is shared into a file of its own and name it in `extends`"
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """What could be read of a text.
 
     Attributes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from pydantic import ValidationError
@@ -62,10 +62,10 @@ def _one_of(problems: Sequence[Problem]) -> Diagnostic:
     if best.code == codes.WRONG_TYPE and len(problems) > 1:
         wanted = " or ".join(dict.fromkeys(expected(problem) for problem in problems))
         message = f"`{best.path}` must be {wanted}, found {found(problems[0].node)}"
-        return replace(best, message=message, primary=replace(best.primary, text=f"expected {wanted}"))
+        return best._replace(message=message, primary=best.primary._replace(text=f"expected {wanted}"))
     if best.code == codes.BAD_UNIT and len(problems) > 1:
         others = ", ".join(f"`{value}`" for problem in problems for value in values_of(problem))
-        return replace(best, note=f"it also takes {others}" if others else None)
+        return best._replace(note=f"it also takes {others}" if others else None)
     return best
 
 

@@ -29,7 +29,8 @@ from .model import INIT_STD, NORM_EPS, ROPE_THETA, Config, Model
 
 LOGITS_LIMIT = 1e-4  # largest difference in float32, as a share of the largest logit
 SAMPLE = (2, 64)  # sequences and positions to compare
-BUFFERS = (".rotary_emb.inv_freq",)  # computed, but saved by old versions
+# Computed, but saved by old versions.
+BUFFERS = (".rotary_emb.inv_freq",)
 TOKENIZER_FILES = (
     "added_tokens.json",
     "chat_template.jinja",

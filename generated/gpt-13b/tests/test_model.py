@@ -55,13 +55,8 @@ def test_loss_and_every_gradient_equal_the_reference(case: Case) -> None:
         direction = random.standard_normal(tuple(parameter.shape))
         slope = reference.directional_derivative(expected, weights, name, direction)
         gradient = np.vdot(parameter.grad.numpy(), direction)
-        assert_close(
-            gradient.item(),
-            slope,
-            rtol=1e-9,
-            atol=1e-9,
-            msg=lambda text, name=name: f"{name}: {text}",
-        )
+        message = f"{name}: {gradient} against {slope}"
+        assert_close(gradient.item(), slope, rtol=1e-9, atol=1e-9, msg=message)
 
 
 @given(cases())

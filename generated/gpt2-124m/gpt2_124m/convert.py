@@ -37,10 +37,11 @@ from .model import (
 
 LOGITS_LIMIT = 1e-4  # largest difference in float32, as a share of the largest logit
 SAMPLE = (2, 64)  # sequences and positions to compare
+# Computed, but saved by old versions.
 BUFFERS = (
     ".attn.bias",
     ".attn.masked_bias",
-)  # computed, but saved by old versions
+)
 TOKENIZER_FILES = (
     "added_tokens.json",
     "chat_template.jinja",

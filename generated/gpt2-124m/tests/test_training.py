@@ -46,7 +46,8 @@ def test_loss_and_gradients_do_not_depend_on_accumulation(case: Case) -> None:
 def test_loss_is_the_mean_over_real_targets(case: Case) -> None:
     batch = batch_of(case, slice(None))
     loss, _ = gradients(case, [batch])
-    total = loss_sum(case.model(batch.tokens, batch.documents), batch.targets).detach()
+    inputs = {name: tensor for name, tensor in batch._asdict().items() if name != "targets"}
+    total = loss_sum(case.model(**inputs), batch.targets).detach()
     assert_close(loss * (batch.targets != IGNORED).sum(), total, rtol=1e-10, atol=1e-10)
 
 

@@ -106,10 +106,8 @@ class Attention(nn.Module):
         super().__init__()
         self.layer = layer
         self.head_dim = config.head_dim
-        query_size, key_size = (
-            config.num_heads * config.head_dim,
-            config.num_heads * config.head_dim,
-        )
+        query_size = config.num_heads * config.head_dim
+        key_size = config.num_heads * config.head_dim
         self.q_proj = nn.Linear(config.hidden_size, query_size, bias=False)
         self.k_proj = nn.Linear(config.hidden_size, key_size, bias=False)
         self.v_proj = nn.Linear(config.hidden_size, key_size, bias=False)

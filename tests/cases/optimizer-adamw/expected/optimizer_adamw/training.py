@@ -5,13 +5,13 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from .data import Batch
+from .data import Batch, Dataset
 from .model import IGNORED, Model, loss_sum
 
 LEARNING_RATE = 0.001  # at its highest
@@ -80,6 +80,13 @@ def batch_loss(model: Model, batch: Batch) -> Tensor:
 def clip_gradients(model: nn.Module) -> Tensor:
     """Scale the gradients down to a norm of GRAD_CLIP if it is larger; return the norm before."""
     return nn.utils.clip_grad_norm_(model.parameters(), GRAD_CLIP)
+
+
+def micro_batches(data: Dataset, work: Work, step: int) -> Iterator[Batch]:
+    """Yield the sequences of a step, as many at a time as one forward pass takes."""
+    first = step * work.global_batch_size
+    for number in range(first, first + work.global_batch_size, work.micro_batch_size):
+        yield data.batch(number, work.micro_batch_size)
 
 
 def accumulate(model: Model, micro_batches: Sequence[Batch]) -> Tensor:

@@ -5,7 +5,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from .data import Batch
+from .data import Batch, Dataset
 from .model import IGNORED, Model, loss_sum
 
 LEARNING_RATE = 0.0003  # at its highest
@@ -81,6 +81,13 @@ def batch_loss(model: Model, batch: Batch) -> Tensor:
 def gradient_norm(model: nn.Module) -> Tensor:
     """Return the norm of all gradients together."""
     return nn.utils.get_total_norm([parameter.grad for parameter in model.parameters()])
+
+
+def micro_batches(data: Dataset, work: Work, step: int) -> Iterator[Batch]:
+    """Yield the sequences of a step, as many at a time as one forward pass takes."""
+    first = step * work.global_batch_size
+    for number in range(first, first + work.global_batch_size, work.micro_batch_size):
+        yield data.batch(number, work.micro_batch_size)
 
 
 def accumulate(model: Model, micro_batches: Sequence[Batch]) -> Tensor:
