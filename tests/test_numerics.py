@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from specc import reference
-from specc.catalog.backend import chosen
 from specc.emit.model import model_module
 from specc.plan import Decided, plan, plan_json
 from specc.resolve import model_document, resolve
@@ -52,7 +51,8 @@ class Built:
 @contextmanager
 def built(decided: Decided) -> Iterator[Built]:
     resolved, dims = decided.resolved, decided.resolved.network.dims
-    text = model_module("drawn", resolved.network, chosen(resolved.spec.model.attention.backend))
+    network = resolved.network
+    text = model_module("drawn", network, network.parts(resolved.spec.model.attention.backend))
     generator = torch.Generator().manual_seed(0)
     with TemporaryDirectory() as folder:
         package = Path(folder, "drawn")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from specc.catalog.backend import chosen
 from specc.emit.convert import convert_modules
 from specc.emit.data import data_modules
 from specc.emit.fileset import FileSet
@@ -53,15 +52,15 @@ def python_modules(decided: Decided) -> dict[str, str]:
     resolved = decided.resolved
     name = resolved.spec.name
     package = name.replace("-", "_")
-    backend = chosen(resolved.spec.model.attention.backend)
+    parts = resolved.network.parts(resolved.spec.model.attention.backend)
     return {
         f"{package}/__init__.py": f'"""{summary(name, resolved.network)}"""\n',
-        f"{package}/model.py": model_module(name, resolved.network, backend),
+        f"{package}/model.py": model_module(name, resolved.network, parts),
         **generation_modules(resolved),
         **convert_modules(resolved),
         **data_modules(resolved),
         **training_modules(decided),
-        **proof_modules(package, resolved.network, resolved.network.parts(backend)),
+        **proof_modules(package, resolved.network, parts),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specc.catalog.base import Constant, ContextField, Size
+from specc.catalog.base import Constant, ContextField, ModelParts, Size
 from specc.catalog.model import Network
 from specc.emit.render import definitions, imports, render
 from specc.emit.views import HEADER, ModelView
@@ -53,9 +53,8 @@ def summary(name: str, network: Network) -> str:
     return f"{name}: a decoder with {shape}, {format_count(parameters)} parameters."
 
 
-def model_module(name: str, network: Network, backend: str) -> str:
-    """Return the text of `<package>/model.py`, not yet formatted."""
-    parts = network.parts(backend)
+def model_module(name: str, network: Network, parts: ModelParts) -> str:
+    """Return the text of `<package>/model.py`, not yet formatted; `parts` are those of the network."""
     view = ModelView(
         header=HEADER,
         summary=summary(name, network),

@@ -61,7 +61,7 @@ def verify_project(directory: Path, python: str = sys.executable) -> Certificate
 
     Args:
         directory: A folder that `specc build` wrote.
-        python: The interpreter to run them with; it needs what `requirements/test.txt` lists.
+        python: The interpreter to run them with; it needs what the project's `requirements/train.txt` and `test.txt` list.
 
     Raises:
         VerifyFailed: There is no project, or `python` cannot run its tests.
@@ -106,7 +106,7 @@ def _versions(python: str) -> dict[str, str]:
         missing = done.stderr.strip().rpartition("\n")[2]
         raise VerifyFailed(
             f"{python} cannot run the tests: {missing}",
-            "install the project's requirements/test.txt into it, or give another with `--python`",
+            "install the project's requirements/train.txt and test.txt into it, or give another with `--python`",
         )
     versions: dict[str, str] = json.loads(done.stdout)
     return versions
