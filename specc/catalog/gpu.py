@@ -108,7 +108,7 @@ class ScaleUp(Section):
 class InlineGpu(Section):
     """A device that the catalogue does not list."""
 
-    name: str = key("What to call it.", min_length=1)
+    name: str = key("What to call it: letters, digits, spaces and `_.+/()-`.", pattern=r"^[\w .+/()-]{1,64}$")
     memory: Bytes = key("Memory.")
     memory_bandwidth: Bandwidth = key("Bandwidth of its memory.")
     tflops: Tflops = key("Dense peak by precision, in TFLOP/s.")

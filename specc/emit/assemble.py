@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from specc.diagnostics import printable
 from specc.emit.convert import convert_modules
 from specc.emit.data import data_modules
 from specc.emit.fileset import FileSet
@@ -67,7 +68,7 @@ def python_modules(decided: Decided) -> dict[str, str]:
 def comment(origin: Origin) -> str:
     """Return where a value came from without the folders of the build machine."""
     place = origin.detail if origin.kind in ("default", "derived", "planner") else origin.detail.rpartition("/")[2]
-    return f"{origin.kind}: {place}"
+    return printable(f"{origin.kind}: {place}")
 
 
 def facts(decided: Decided) -> tuple[Named, ...]:

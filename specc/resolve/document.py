@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from specc.catalog.fields import Section
+from specc.diagnostics import printable
 from specc.resolve.origins import KV_HEADS
 from specc.resolve.paths import get, items_of
 from specc.resolve.values import Resolved
@@ -49,7 +50,8 @@ def place_and_reason(origin: Origin) -> str:
     """Return an origin as a comment: `user specs/x.yaml:9`, `derived: hidden_size / num_heads`."""
     if origin.kind in ("default", "derived", "planner"):
         return f"{origin.kind}: {origin.detail}" if origin.detail else origin.kind
-    return f"{origin.kind} {origin.detail}".rstrip()
+    # File names and overrides may hold anything, line breaks too.
+    return printable(f"{origin.kind} {origin.detail}".rstrip())
 
 
 def as_yaml(resolved: Resolved, comment: Callable[[Origin], str] = place_and_reason) -> str:

@@ -61,7 +61,7 @@ def verify_project(directory: Path, python: str = sys.executable) -> Certificate
 
     Args:
         directory: A folder that `specc build` wrote.
-        python: The interpreter to run them with; it needs what the project's `requirements/train.txt` and `test.txt` list.
+        python: The interpreter to run them with, with the project's `requirements/train.txt` and `test.txt` installed.
 
     Raises:
         VerifyFailed: There is no project, or `python` cannot run its tests.
