@@ -4,7 +4,8 @@
 #     bash examples/quickstart.sh [FOLDER]
 #     TEXT=~/my-text bash examples/quickstart.sh
 #
-# Reads the standard library of this Python, or the files and folders in TEXT (a path or a glob).
+# Reads the standard library of this Python, or the files and folders in TEXT (a path or a glob). SMOKE=1 walks through
+# all stages in seconds, with little text and a tiny model.
 # Works in FOLDER (.build/quickstart unless given), with the `specc` and `python` on the PATH. A stage whose result is
 # there, made from the same inputs, is skipped: a demo that was interrupted goes on where it stopped.
 set -euo pipefail
@@ -34,14 +35,16 @@ stage() {
 }
 
 verify() { specc verify "$project"; }
-train_tokenizer() { (cd "$project" && python train_tokenizer.py --out "$data" "${corpus[@]}"); }
-prepare_data() { (cd "$project" && python prepare_data.py --out "$data" "${corpus[@]}"); }
-train() { rm -rf "$run" && (cd "$project" && python train.py --data "$data" --out "$run"); }
+train_tokenizer() { (cd "$project" && python train_tokenizer.py --out "$data" "${corpus[@]}" "${smoke[@]}"); }
+prepare_data() { (cd "$project" && python prepare_data.py --out "$data" "${corpus[@]}" "${smoke[@]}"); }
+train() { rm -rf "$run" && (cd "$project" && python train.py --data "$data" --out "$run" "${smoke[@]}"); }
 complete() {
     (cd "$project" && python generate.py --checkpoint "$checkpoint" --prompt "$1" --max-new-tokens 80 \
         --temperature 0.5 --top-p 0.9)
 }
 
+smoke=()
+[ -z "${SMOKE:-}" ] || smoke=(--smoke)
 if [ -n "${TEXT:-}" ]; then
     corpus=(--input "$(realpath -m "$TEXT")")
 else
@@ -59,7 +62,7 @@ specc build specs/quickstart.yaml -o "$project"
 
 # Every stage depends on the one before it, so each key holds all that came before.
 made="$(python -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$project/specc.lock")"
-read_from="$made $(python -VV | tr '\n' ' ') ${corpus[*]}"
+read_from="$made $(python -VV | tr '\n' ' ') ${corpus[*]} ${smoke[*]}"
 stage verify "$made" "prove the model against an independent reference"
 stage train_tokenizer "$read_from" "train the tokenizer on ${TEXT:-the standard library}"
 stage prepare_data "$read_from" "turn ${TEXT:-the standard library} into tokens"
