@@ -43,7 +43,8 @@ def emit(decided: Decided, spec_text: str) -> FileSet:
     }
     if resolved.spec.train is not None:
         files["tests/train.json"] = decided_section(resolved.spec.train.model_dump(mode="json"))
-    files["README.md"] = readme(name, about, facts(decided), frozenset(files))
+    trained = f"run/checkpoints/step-{resolved.run.steps}" if "train.py" in files else "CHECKPOINT"
+    files["README.md"] = readme(name, about, facts(decided), trained, frozenset(files))
     files["specc.lock"] = lock(name, files)
     return FileSet.of(files)
 

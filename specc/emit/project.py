@@ -58,8 +58,8 @@ class ReadmeView:
     files: tuple[Named, ...]
 
 
-def stages(package: str) -> tuple[Stage, ...]:
-    """Return every stage that a project may have, in the order of the pipeline."""
+def stages(package: str, checkpoint: str) -> tuple[Stage, ...]:
+    """Return every stage that a project may have, in the order of the pipeline; training ends with `checkpoint`."""
     return (
         Stage(
             "tests/test_model.py",
@@ -89,14 +89,14 @@ def stages(package: str) -> tuple[Stage, ...]:
             "generate.py",
             "Complete a prompt",
             "Loads a checkpoint and continues the text.",
-            "python generate.py --checkpoint run/checkpoints/step-N --prompt TEXT",
+            f"python generate.py --checkpoint {checkpoint} --prompt TEXT",
         ),
         Stage(
             f"{package}/convert.py",
             "Exchange weights with Hugging Face",
             "Converts checkpoints in both directions and refuses when the logits differ.",
             f"python -m {package}.convert --from-hf HF_FOLDER --to CHECKPOINT\n"
-            f"python -m {package}.convert --to-hf CHECKPOINT HF_FOLDER",
+            f"python -m {package}.convert --to-hf {checkpoint} NEW_FOLDER",
         ),
     )
 
@@ -115,7 +115,7 @@ def about(package: str) -> tuple[Named, ...]:
     )
 
 
-def readme(name: str, summary: str, facts: tuple[Named, ...], paths: frozenset[str]) -> str:
+def readme(name: str, summary: str, facts: tuple[Named, ...], checkpoint: str, paths: frozenset[str]) -> str:
     """Return `README.md` for a project that has the files `paths`."""
     package = name.replace("-", "_")
     folders = {path.rpartition("/")[0] + "/" for path in paths}
@@ -125,7 +125,7 @@ def readme(name: str, summary: str, facts: tuple[Named, ...], paths: frozenset[s
         facts=facts,
         torch=TORCH,
         requirements=" ".join(f"-r {path}" for path in sorted(paths) if path.startswith("requirements/")),
-        stages=tuple(stage for stage in stages(package) if stage.path in paths),
+        stages=tuple(stage for stage in stages(package, checkpoint) if stage.path in paths),
         files=tuple(row for row in about(package) if row.name in paths | folders),
     )
     return render("project/README.md.j2", view)
