@@ -67,10 +67,9 @@ class Attention(Variant):
     implied: ClassVar[tuple[tuple[str, str], ...]] = ()
     shared_heads: ClassVar[bool] = True
 
-    @staticmethod
     @abstractmethod
-    def kv_heads(num_heads: int, num_kv_heads: int | None) -> int:
-        """Return the number of key/value heads, given what the user wrote for it."""
+    def fixed_kv_heads(self, num_heads: int) -> int | None:
+        """Return the number of key/value heads where the kind fixes it, None where the user chooses."""
 
     @abstractmethod
     def sizes(self, dims: Dims) -> tuple[Size, ...]:
@@ -131,9 +130,7 @@ class Mha(Attention):
     implied = (("num_kv_heads", "config.num_heads"),)
     shared_heads = False
 
-    @staticmethod
-    @override
-    def kv_heads(num_heads: int, num_kv_heads: int | None) -> int:
+    def fixed_kv_heads(self, num_heads: int) -> int:
         """Return one key/value head per query head."""
         return num_heads
 
@@ -149,10 +146,9 @@ class Gqa(Attention):
     summary = "Causal self-attention in which groups of query heads share a key and a value head."
     kv_width = "config.num_kv_heads * config.head_dim"
 
-    @staticmethod
-    def kv_heads(num_heads: int, num_kv_heads: int | None) -> int:
-        """Return what the user wrote; a rule refuses its absence."""
-        return num_heads if num_kv_heads is None else num_kv_heads
+    @override
+    def fixed_kv_heads(self, num_heads: int) -> None:
+        """Return None: `num_kv_heads` says it."""
 
     def sizes(self, dims: Dims) -> tuple[Size, ...]:
         """Return the numbers of query and key/value heads and their width."""
@@ -177,9 +173,8 @@ class Mqa(Attention):
     kv_width = "config.head_dim"
     implied = (("num_kv_heads", "1"),)
 
-    @staticmethod
     @override
-    def kv_heads(num_heads: int, num_kv_heads: int | None) -> int:
+    def fixed_kv_heads(self, num_heads: int) -> int:
         """Return one key/value head."""
         return 1
 

@@ -78,6 +78,7 @@ class Diagnostic(NamedTuple):
         related: Other places that contradict it or explain it.
         note: Why it is a problem.
         help: How to fix it.
+        replacement: What was probably meant in place of the key or value at `primary`, where one is near.
     """
 
     code: str
@@ -88,6 +89,7 @@ class Diagnostic(NamedTuple):
     related: tuple[Label, ...] = ()
     note: str | None = None
     help: str | None = None
+    replacement: str | None = None
 
 
 class CompileFailed(Exception):

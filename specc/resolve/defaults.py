@@ -151,7 +151,8 @@ def _tokenizer_vocab_size(filled: Filled) -> Because | None:
 
 def _num_kv_heads(filled: Filled) -> Because:
     model = filled.spec.model
-    heads = model.attention.kv_heads(model.num_heads, None)
+    # A rule refuses a kind that leaves the number open, in a spec that leaves it open too.
+    heads = model.attention.fixed_kv_heads(model.num_heads) or model.num_heads
     return Because(heads, f"fixed by attention.kind {model.attention.kind}")
 
 

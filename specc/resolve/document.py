@@ -35,8 +35,7 @@ def implied(resolved: Resolved) -> dict[str, object]:
     """Return the decided values that a spec may not repeat, by dotted path: other keys fix them."""
     spec, origins = resolved.spec, resolved.origins
     paths = []
-    kv_heads = spec.model.attention.kv_heads
-    if kv_heads(2, 1) == kv_heads(2, 2):
+    if spec.model.attention.fixed_kv_heads(spec.model.num_heads) is not None:
         paths.append(KV_HEADS)
     if spec.train is not None:
         asked_in_steps = origins["train.steps"].kind != "derived"

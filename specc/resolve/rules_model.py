@@ -81,9 +81,9 @@ def kv_heads_without_effect(case: Case) -> Iterator[Diagnostic]:
     Fix: remove the key, or choose `attention: {kind: gqa}`; `num_kv_heads` without a kind means gqa.
     """
     model = case.written.model
-    if model.num_kv_heads is None or _chooses_kv_heads(case):
+    heads = model.attention.fixed_kv_heads(model.num_heads)
+    if model.num_kv_heads is None or heads is None:
         return
-    heads = model.attention.kv_heads(model.num_heads, None)
     yield Diagnostic(
         code="kv-heads-without-effect",
         message=f"`num_kv_heads` has no effect on `attention.kind: {model.attention.kind}`",
@@ -170,8 +170,8 @@ def model_too_large(case: Case) -> Iterator[Diagnostic]:
 
 def _chooses_kv_heads(case: Case) -> bool:
     """Say whether the attention kind leaves the number of key/value heads to the user."""
-    kv_heads = case.written.model.attention.kv_heads
-    return kv_heads(2, 1) != kv_heads(2, 2)
+    model = case.written.model
+    return model.attention.fixed_kv_heads(model.num_heads) is None
 
 
 def _divisors(number: int, near: int) -> list[int]:

@@ -110,6 +110,7 @@ def _unknown_key(problem: Problem) -> Diagnostic:
         problem.at.key_label(problem.path, "unknown key"),
         note=f"`{ours}` is a key of {', '.join(elsewhere)}" if elsewhere and ours not in available else None,
         help=help_text,
+        replacement=near,
     )
 
 
@@ -158,6 +159,7 @@ def _unknown_value(problem: Problem) -> Diagnostic:
         help=did_you_mean(written.raw, names, "values")
         if isinstance(written.value, str)
         else f"values: {listed(names)}",
+        replacement=nearest(written.raw, names) if isinstance(written.value, str) else None,
     )
 
 

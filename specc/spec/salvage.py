@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
@@ -18,7 +17,6 @@ from specc.spec.validate import problems_of
 
 _ROUNDS = 4
 _TEXTS = frozenset({"name", "path"})  # the keys without a default that hold text; all others hold counts
-_MEANT = re.compile(r"did you mean `([a-z_]+)`")
 
 
 def salvage(data: object, problems: Sequence[Diagnostic], at: Locator) -> tuple[Spec, frozenset[str]] | None:
@@ -46,8 +44,9 @@ def salvage(data: object, problems: Sequence[Diagnostic], at: Locator) -> tuple[
 
 def _meant(problem: Diagnostic) -> str:
     """Return the path of the key that was probably meant by an unknown one."""
-    match = _MEANT.search(problem.help or "") if problem.code == codes.UNKNOWN_KEY else None
-    return joined(problem.path.rpartition(".")[0], match[1]) if match else problem.path
+    if problem.code == codes.UNKNOWN_KEY and problem.replacement:
+        return joined(problem.path.rpartition(".")[0], problem.replacement)
+    return problem.path
 
 
 def _repair(whole: Any, problem: Diagnostic, at: Locator) -> None:

@@ -72,7 +72,7 @@ def _one_of(problems: Sequence[Problem]) -> Diagnostic:
 def _rank(diagnostic: Diagnostic) -> int:
     """Prefer what says most: a near miss of a value, then limits and units, then types."""
     if diagnostic.code == codes.UNKNOWN_VALUE:
-        return 0 if (diagnostic.help or "").startswith("did you mean") else 2
+        return 0 if diagnostic.replacement else 2
     return {codes.BAD_UNIT: 1, codes.WRONG_TYPE: 3}.get(diagnostic.code, 0)
 
 
