@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 
 from specc.emit import render
-from specc.emit.assemble import emit
+from specc.emit.assemble import emit, python_modules
 from specc.emit.fileset import FileSet
 from specc.plan import Decided, plan
 from specc.resolve import resolve
-from specc.spec.load import load_text
+from specc.spec.load import load, load_text
 from tests.spec_space import FIXED, SpecValues
+
+CASES = Path(__file__).parent / "cases"
 
 
 def decide(values: SpecValues) -> Decided:
@@ -76,10 +78,12 @@ class RecordingEnvironment:
 
 @cache
 def rendered_views() -> dict[str, list[Any]]:
-    """Return every view that the fixed specs gave to each template."""
+    """Return every view that the fixed specs, and those of the cases, gave to each template."""
     recording = RecordingEnvironment()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(render, "_environment", lambda: recording)
         for values in FIXED:
             compiled(values)
+        for expected in sorted(CASES.glob("*/expected")):
+            python_modules(plan(resolve(load(str(expected.with_name("spec.yaml"))))))
     return dict(recording.views)

@@ -1,87 +1,99 @@
-"""The space of specs that is built: hypothesis strategies over it, and a few fixed points that cover it."""
+"""The space of specs that is built: hypothesis strategies over it, and a few fixed points that cover it.
+
+The strategies derive from the catalog: a variant that is added to an axis is drawn from then on.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from hypothesis import strategies as st
+from pydantic import BaseModel, BeforeValidator, TypeAdapter
+from pydantic.fields import FieldInfo
+
+from specc.catalog import attention, ffn, init, norm, position, training
+from specc.catalog.fields import Only
 
 SpecValues = dict[str, Any]
 
+SMALL = st.integers(1, 24)
 RATES = st.sampled_from([0.0, 0.0, 0.1])
+
+
+def variants_of(union: object) -> tuple[type[BaseModel], ...]:
+    """Return the classes of an axis."""
+    inner = get_args(union)[0]
+    return get_args(inner) or (inner,)
+
+
+def tag_of(variant: type[BaseModel], key: str) -> str:
+    """Return the name that a spec chooses a variant by."""
+    return str(get_args(variant.model_fields[key].annotation)[0])
+
+
+def values_of(field: FieldInfo) -> st.SearchStrategy[Any] | None:
+    """Return what a key may hold; None where only its default is built."""
+    if any(isinstance(extra, BeforeValidator) and isinstance(extra.func, Only) for extra in field.metadata):
+        return None
+    kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not NoneType]
+    if get_origin(field.annotation) is Literal:
+        return st.sampled_from(kinds)
+    if field.annotation is bool:
+        return st.booleans()
+    if field.annotation is float:
+        return st.sampled_from([field.default, field.default / 2])
+    return SMALL if kinds == [int] else None
+
+
+@st.composite
+def variant(draw: st.DrawFn, union: object) -> SpecValues:
+    """Draw one of an axis' variants, and a value for each of its keys."""
+    chosen = draw(st.sampled_from(variants_of(union)))
+    drawn = {name: values_of(field) for name, field in chosen.model_fields.items()}
+    return {name: draw(values) for name, values in drawn.items() if values is not None}
 
 
 @st.composite
 def attentions(draw: st.DrawFn) -> SpecValues:
     """Draw an attention kind and head counts that fit it."""
-    kind = draw(st.sampled_from(["mha", "gqa", "mqa"]))
+    chosen = draw(variant(attention.AnyAttention))
     kv_heads = draw(st.integers(1, 3))
     heads = kv_heads * draw(st.integers(1, 3))
-    counts = {"num_heads": heads} | ({"num_kv_heads": kv_heads} if kind == "gqa" else {})
-    return counts | {"attention": {"kind": kind, "bias": draw(st.sampled_from(["none", "qkv", "all"]))}}
-
-
-@st.composite
-def positions(draw: st.DrawFn) -> SpecValues:
-    """Draw a position encoding."""
-    if draw(st.booleans()):
-        return {"kind": "rope", "theta": draw(st.sampled_from([2.0, 10000.0, 500000.0]))}
-    return {"kind": "learned"}
-
-
-@st.composite
-def norms(draw: st.DrawFn) -> SpecValues:
-    """Draw a normalisation."""
-    eps = draw(st.sampled_from([1e-6, 1e-5, 0.1]))
-    if draw(st.booleans()):
-        return {"kind": "rmsnorm", "eps": eps}
-    return {"kind": "layernorm", "eps": eps, "bias": draw(st.booleans())}
+    kind = TypeAdapter[attention.Attention](attention.AnyAttention).validate_python(chosen)
+    counts = {"num_heads": heads} | ({"num_kv_heads": kv_heads} if kind.fixed_kv_heads(heads) is None else {})
+    return {**counts, "attention": chosen}
 
 
 @st.composite
 def models(draw: st.DrawFn) -> SpecValues:
     """Draw a `model:` section with odd and small sizes."""
-    position = draw(positions())
-    head_dim = draw(st.integers(1, 4)) * 2
     return {
         **draw(attentions()),
-        "head_dim": head_dim,
+        "head_dim": 2 * draw(st.integers(1, 4)),
         "num_layers": draw(st.integers(1, 3)),
         "hidden_size": draw(st.integers(3, 20)),
         "vocab_size": draw(st.integers(5, 40)),
         "max_seq_len": draw(st.integers(6, 16)),
         "tie_embeddings": draw(st.booleans()),
-        "position": position,
-        "norm": draw(norms()),
-        "ffn": {
-            "activation": draw(st.sampled_from(["gelu", "gelu_tanh", "swiglu"])),
-            "intermediate_size": draw(st.integers(1, 24)),
-            "bias": draw(st.booleans()),
-        },
+        "position": draw(variant(position.AnyPosition)),
+        "norm": draw(variant(norm.AnyNorm)),
+        "ffn": draw(variant(ffn.AnyFfn)),
         "dropout": {"embedding": draw(RATES), "attention": draw(RATES), "residual": draw(RATES)},
-        "init": {"kind": draw(st.sampled_from(["normal", "gpt2"])), "std": 0.02},
+        "init": draw(variant(init.AnyInit)),
     }
 
 
 @st.composite
 def trainings(draw: st.DrawFn) -> SpecValues:
     """Draw a `train:` section for any model."""
-    steps = draw(st.integers(20, 10**6))
     return {
-        "steps": steps,
+        "steps": draw(st.integers(30, 10**6)),
         "global_batch_size": draw(st.sampled_from([1, 8, 64])),
-        "optimizer": {
-            "kind": "adamw",
-            "lr": draw(st.sampled_from([1e-4, 3e-4, 1e-2])),
-            "weight_decay": draw(st.sampled_from([0.0, 0.1])),
-        },
-        "schedule": {
-            "kind": "cosine",
-            "warmup": draw(st.integers(0, 10)),
-            "min_lr_ratio": draw(st.sampled_from([0.0, 0.1])),
-        },
+        "optimizer": draw(variant(training.AnyOptimizer)),
+        "schedule": draw(variant(training.AnySchedule)),
         "grad_clip": draw(st.sampled_from([None, 1.0])),
-        "precision": draw(st.sampled_from(["fp32", "bf16"])),
+        "precision": draw(st.sampled_from(sorted(training.PRECISIONS))),
         "activation_checkpointing": draw(st.sampled_from(["auto", "none", "full"])),
         "compile": draw(st.booleans()),
         "seed": draw(st.integers(0, 5)),
