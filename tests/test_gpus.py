@@ -11,7 +11,7 @@ from pydantic import ValidationError
 import specc.catalog
 from specc.catalog.gpu import DEFAULT_GPU, GPUS, Gpu, InlineGpu
 
-# CONTRACT.md, "Device names".
+# The names that specs may use; users script against them.
 NAMES = [
     *("v100-32gb", "a100-40gb", "a100-80gb", "a10", "l4", "l40s", "rtx-3090", "rtx-4090", "rtx-5090", "h100-pcie"),
     *("h100-sxm", "h200", "gh200", "b200", "gb200", "b300", "gb300", "mi250x", "mi300x", "mi325x", "mi355x"),

@@ -16,7 +16,7 @@ import yaml
 from specc.plan import plan_json, plan_screen
 from tests.planning import LLAMA_3_8B, NODE, TINY, held, planned
 
-# CONTRACT.md, "`specc plan --json`"; what comes after is our own.
+# What users script against; further keys may be added.
 CONTRACT: dict[str, Any] = {
     "specc": None,
     "name": None,

@@ -9,7 +9,6 @@ import pytest
 from specc.catalog.family import family_of
 from specc.diagnostics import Severity
 from specc.resolve import resolve
-from specc.resolve.defaults import parameter_count
 from specc.spec import load
 
 SPECS = Path(__file__).resolve().parent.parent / "specs"
@@ -39,6 +38,6 @@ def test_spec_has_the_size_of_the_public_model(name: str, parameters: int, famil
     network = resolve(load(str(SPECS / f"{name}.yaml"))).network
     found = family_of(network)
 
-    assert parameter_count(network) == parameters
+    assert network.parameter_count() == parameters
     assert found is not None
     assert found.title == family

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import prod
@@ -56,6 +57,11 @@ class Parameter(NamedTuple):
     def under(self, prefix: str) -> Parameter:
         """Return the same tensor inside the module `prefix`."""
         return Parameter(f"{prefix}.{self.name}", self.shape, self.use)
+
+
+def count(parameters: Iterable[Parameter], *uses: Use) -> int:
+    """Return the elements of the parameters, or of those that are used in one of these ways."""
+    return sum(p.numel for p in parameters if not uses or p.use in uses)
 
 
 def linear(name: str, inputs: int, outputs: int, *, bias: bool) -> tuple[Parameter, ...]:
@@ -145,7 +151,17 @@ class ContextField(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelParts:
+class Parts:
+    """Text for a closed list of join points, each a tuple in the catalog's order."""
+
+    def __add__(self, other: Self) -> Self:
+        """Join the parts of two variants or features, join point by join point."""
+        joined: dict[str, Any] = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        return type(self)(**joined)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParts(Parts):
     """What a variant adds to `model.py`, at a closed list of join points, in the catalog's order.
 
     Attributes:
@@ -169,11 +185,6 @@ class ModelParts:
     context_steps: tuple[str, ...] = ()
     query_key: tuple[str, ...] = ()
     implied: tuple[tuple[str, str], ...] = ()
-
-    def __add__(self, other: Self) -> Self:
-        """Join two variants' parts, join point by join point."""
-        joined: dict[str, Any] = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
-        return type(self)(**joined)
 
 
 class Variant(Section):

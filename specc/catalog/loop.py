@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Self
+from dataclasses import dataclass
 
-from specc.catalog.base import Constant, NoView, Partial
+from specc.catalog.base import Constant, NoView, Partial, Parts
 
 
 @dataclass(frozen=True, slots=True)
-class TrainParts:
+class TrainParts(Parts):
     """What a feature adds to `training.py` and `train.py`, at a closed list of join points, in the catalog's order.
 
     Attributes:
@@ -24,11 +23,6 @@ class TrainParts:
     constants: tuple[Constant, ...] = ()
     setup: tuple[str, ...] = ()
     after_backward: tuple[str, ...] = ()
-
-    def __add__(self, other: Self) -> Self:
-        """Join two features' parts, join point by join point."""
-        joined: dict[str, Any] = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
-        return type(self)(**joined)
 
 
 def clipping(limit: float | None) -> TrainParts:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from specc.catalog.attention import Attention
 from specc.catalog.backend import BACKENDS
-from specc.catalog.base import Dims, ModelParts, NoView, Parameter, Partial, Saved, Size, Use
+from specc.catalog.base import Dims, ModelParts, NoView, Parameter, Partial, Saved, Size, Use, count
 from specc.catalog.block import BLOCKS, Dropout
 from specc.catalog.ffn import Ffn
 from specc.catalog.init import Init
@@ -59,6 +59,10 @@ class Network(NamedTuple):
         )
         return {p.name: p for p in (*self.outer_parameters(), *layers)}
 
+    def parameter_count(self, *uses: Use) -> int:
+        """Return the elements of all tensors, or of those that are used in one of these ways."""
+        return self.dims.num_layers * count(self.layer_parameters(), *uses) + count(self.outer_parameters(), *uses)
+
     def layer_saved(self) -> tuple[Saved, ...]:
         """Return what one block keeps for its backward pass, per token."""
         block = BLOCKS[self.norm.placement].saved(self.norm, self.dropout, self.dims)
@@ -66,7 +70,7 @@ class Network(NamedTuple):
 
     def parts(self, backend: str) -> ModelParts:
         """Return everything that `model.py` says, from the normalisation up to the head."""
-        position, norm = self.position.parts(self.dims), self.norm.parts()
+        position, norm = self.position.parts(), self.norm.parts()
         attend = BACKENDS[backend].parts(self.attention, self.dropout.attention)
         inner = self._sizes() + norm + position + attend
         inner += self.attention.parts(self.dims, position.query_key) + self.ffn.parts(self.dims)

@@ -25,14 +25,13 @@ class Position(Variant):
 
     kind: str
     head_dim_multiple: ClassVar[int] = 1
-    extrapolates: ClassVar[bool] = True
 
     @abstractmethod
     def parameters(self, dims: Dims) -> tuple[Parameter, ...]:
         """Return the tensors that the encoding adds to the decoder."""
 
     @abstractmethod
-    def parts(self, dims: Dims) -> ModelParts:
+    def parts(self) -> ModelParts:
         """Return what the encoding adds to `model.py`."""
 
 
@@ -60,8 +59,7 @@ class Rope(Position):
         """Return nothing: the angles are computed, not learned."""
         return ()
 
-    @override
-    def parts(self, dims: Dims) -> ModelParts:
+    def parts(self) -> ModelParts:
         """Return the rotation and its tables."""
         imports = ("import torch", "from torch import Tensor")
         return ModelParts(
@@ -80,14 +78,12 @@ class Learned(Position):
     """A learned vector for each position, added to the token's embedding (Gehring et al. 2017, GPT-2)."""
 
     kind: Literal["learned"]
-    extrapolates = False
 
     def parameters(self, dims: Dims) -> tuple[Parameter, ...]:
         """Return the table of position vectors."""
         return (Parameter("embed_positions.weight", (dims.max_seq_len, dims.hidden_size), Use.LOOKUP),)
 
-    @override
-    def parts(self, dims: Dims) -> ModelParts:
+    def parts(self) -> ModelParts:
         """Return the table and its sum with the token embedding."""
         return ModelParts(
             decoder_init=("self.embed_positions = nn.Embedding(config.max_seq_len, config.hidden_size)",),

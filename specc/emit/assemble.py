@@ -17,6 +17,7 @@ from specc.emit.training import training_modules
 from specc.plan import Decided, plan_json
 from specc.resolve import Resolved, as_yaml, model_document
 from specc.spec.nodes import Origin
+from specc.spec.schema import package_of
 from specc.units import format_bytes, format_count
 
 
@@ -53,7 +54,7 @@ def python_modules(decided: Decided) -> dict[str, str]:
     """Return every Python file of the project by its path, not yet formatted."""
     resolved = decided.resolved
     name = resolved.spec.name
-    package = name.replace("-", "_")
+    package = package_of(name)
     parts = resolved.network.parts(resolved.spec.model.attention.backend)
     return {
         f"{package}/__init__.py": f'"""{summary(name, resolved.network)}"""\n',

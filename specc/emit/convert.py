@@ -9,6 +9,7 @@ from specc.catalog.model import Network
 from specc.emit.render import definitions, imports, render
 from specc.emit.views import HEADER
 from specc.resolve import Resolved
+from specc.spec.schema import package_of
 
 REQUIREMENTS_PATH = "requirements/convert.txt"
 
@@ -101,7 +102,7 @@ def _convert_module(name: str, package: str, network: Network, family: Family) -
 def convert_modules(resolved: Resolved) -> dict[str, str]:
     """Return `convert.py` by its path, not yet formatted; nothing for a model that no public family expresses."""
     name, network = resolved.spec.name, resolved.network
-    family, package = family_of(network), name.replace("-", "_")
+    family, package = family_of(network), package_of(name)
     if family is None:
         return {}
     return {f"{package}/convert.py": _convert_module(name, package, network, family)}

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from specc.catalog.packing import ON_ERROR
 from specc.catalog.tokenizer import AnyTokenizer
-from specc.emit.generation import python_string, stage_imports
+from specc.emit.generation import python_string
+from specc.emit.imports import script_imports
 from specc.emit.render import definitions, imports, render
 from specc.emit.views import HEADER, HeaderView
 from specc.resolve import Resolved
-from specc.spec.schema import Data, Source
+from specc.spec.schema import Data, Source, package_of
 
 UINT16_IDS = 2**16
 SMOKE_TOKENS = 64  # beyond those that every tokenizer has
@@ -82,7 +83,7 @@ class PrepareView:
 def data_modules(resolved: Resolved) -> dict[str, str]:
     """Return the stages from text to tokens, by path, not yet formatted; none for a spec without a tokenizer."""
     spec = resolved.spec
-    package = spec.name.replace("-", "_")
+    package = package_of(spec.name)
     modules = {}
     if spec.tokenizer is not None or spec.train is not None:
         modules[f"{package}/progress.py"] = render("package/progress.py.j2", HeaderView(HEADER))
@@ -107,7 +108,7 @@ def _train_tokenizer(name: str, package: str, tokenizer: AnyTokenizer, data: Dat
     view = TokenizerView(
         header=HEADER,
         name=name,
-        imports=stage_imports(package, own),
+        imports=script_imports(package, own),
         vocab_size=tokenizer.vocab_size or tokenizer.least(),
         smoke_vocab_size=min(tokenizer.vocab_size or tokenizer.least(), tokenizer.least() + SMOKE_TOKENS),
         definitions=definitions((partial,)),
@@ -122,7 +123,7 @@ def _prepare_data(resolved: Resolved, package: str, tokenizer: AnyTokenizer, dat
     view = PrepareView(
         header=HEADER,
         name=resolved.spec.name,
-        imports=stage_imports(package, PREPARE),
+        imports=script_imports(package, PREPARE),
         sources=tuple(_source(source) for source in data.sources),
         vocab_size=vocab_size,
         eos=python_string(tokenizer.special_tokens.eos),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from specc.emit.imports import merge_imports
+from specc.emit.imports import merge_imports, script_imports
 from specc.emit.render import render
 from specc.emit.views import HEADER, HeaderView, ModuleView
 from specc.resolve import Resolved
+from specc.spec.schema import package_of
 
 CHECKPOINT = (
     "import json",
@@ -51,7 +52,7 @@ class GenerateView:
 
 def generation_modules(resolved: Resolved) -> dict[str, str]:
     """Return the modules that save a model and continue text with it, by path, not yet formatted."""
-    package = resolved.spec.name.replace("-", "_")
+    package = package_of(resolved.spec.name)
     return {
         f"{package}/checkpoint.py": module("package/checkpoint.py.j2", CHECKPOINT),
         f"{package}/files.py": render("package/files.py.j2", HeaderView(HEADER)),
@@ -63,11 +64,6 @@ def generation_modules(resolved: Resolved) -> dict[str, str]:
 def module(template: str, statements: tuple[str, ...]) -> str:
     """Return a module of the package that depends on nothing but its imports."""
     return render(template, ModuleView(HEADER, merge_imports(statements)))
-
-
-def stage_imports(package: str, statements: tuple[str, ...]) -> str:
-    """Return the import block of a script beside the package."""
-    return merge_imports((statement.format(package=package) for statement in statements), own=(package,))
 
 
 def python_string(text: str) -> str:
@@ -82,7 +78,7 @@ def _generate(resolved: Resolved, package: str) -> dict[str, str]:
     view = GenerateView(
         header=HEADER,
         name=resolved.spec.name,
-        imports=stage_imports(package, GENERATE),
+        imports=script_imports(package, GENERATE),
         eos=python_string(tokenizer.special_tokens.eos),
     )
     return {"generate.py": render("generate/generate.py.j2", view)}

@@ -45,6 +45,17 @@ def _from_import(module: str, members: str) -> str:
     return "\n".join([f"from {module} import (", *(f"    {member}," for member in members.split(", ")), ")"])
 
 
+def script_imports(package: str, statements: Iterable[str], beside: Collection[str] = ()) -> str:
+    """Return the import block of a file that stands beside the package.
+
+    Args:
+        package: The project's package, `{package}` in the statements.
+        statements: Import statements, in any order.
+        beside: Other modules of the project that the file imports by their names.
+    """
+    return merge_imports((statement.format(package=package) for statement in statements), own=(package, *beside))
+
+
 def merge_imports(statements: Iterable[str], own: Collection[str] = ()) -> str:
     """Return one block for all import statements: standard library, third parties, then the project's own.
 

@@ -47,10 +47,9 @@ def context_line(field: ContextField) -> str:
 
 def summary(name: str, network: Network) -> str:
     """Return one sentence about the model, every number computed."""
-    parameters = sum(parameter.numel for parameter in network.parameters().values())
     dims = network.dims
     shape = f"{dims.num_layers} blocks of width {dims.hidden_size}"
-    return f"{name}: a decoder with {shape}, {format_count(parameters)} parameters."
+    return f"{name}: a decoder with {shape}, {format_count(network.parameter_count())} parameters."
 
 
 def model_module(name: str, network: Network, parts: ModelParts) -> str:

@@ -12,6 +12,7 @@ import tomli_w
 
 from specc.emit.format import LINE_LENGTH
 from specc.emit.render import render
+from specc.spec.schema import package_of
 
 TORCH = "2.13.0"
 # One file per stage: training and serving pin different versions of torch.
@@ -117,7 +118,7 @@ def about(package: str) -> tuple[Named, ...]:
 
 def readme(name: str, summary: str, facts: tuple[Named, ...], checkpoint: str, paths: frozenset[str]) -> str:
     """Return `README.md` for a project that has the files `paths`."""
-    package = name.replace("-", "_")
+    package = package_of(name)
     folders = {path.rpartition("/")[0] + "/" for path in paths}
     view = ReadmeView(
         name=name,
@@ -140,7 +141,7 @@ def requirements(paths: Iterable[str]) -> dict[str, str]:
 
 def pyproject(name: str, summary: str) -> str:
     """Return `pyproject.toml`: the package, installed editable, and how its tests run."""
-    package = name.replace("-", "_")
+    package = package_of(name)
     return tomli_w.dumps(
         {
             "build-system": {"requires": ["setuptools>=77"], "build-backend": "setuptools.build_meta"},

@@ -9,13 +9,15 @@ from typing import Any
 
 from specc.catalog.base import ModelParts, Size
 from specc.catalog.model import Network
-from specc.emit.imports import merge_imports
+from specc.emit.imports import script_imports
 from specc.emit.render import render
 from specc.emit.views import HEADER, HeaderView, ModuleView
 from specc.resources import reference_root
 
 # What the reference says of training, beyond the model itself.
 TRAINING_ONLY = frozenset({"optimizer.py", "schedule.py"})
+# Modules of `tests/` that its other modules import by their names.
+BESIDE = ("cases", "reference")
 
 COMMON = ("from cases import Case, cases", "from hypothesis import given", "from torch.testing import assert_close")
 CASES = (
@@ -109,13 +111,7 @@ def proof_modules(package: str, network: Network, parts: ModelParts) -> dict[str
 
 def proof_module(name: str, package: str, imports: tuple[str, ...]) -> str:
     """Return a test module that depends on nothing but the project's package."""
-    return render(f"tests/{name}.py.j2", ModuleView(HEADER, merged(package, imports)))
-
-
-def merged(package: str, imports: tuple[str, ...]) -> str:
-    """Return the import block of a test module."""
-    statements = (statement.format(package=package) for statement in imports)
-    return merge_imports(statements, own=(package, "cases", "reference"))
+    return render(f"tests/{name}.py.j2", ModuleView(HEADER, script_imports(package, imports, BESIDE)))
 
 
 def reference_files(*, training: bool) -> dict[str, str]:
@@ -133,7 +129,7 @@ def decided_section(section: Mapping[str, Any]) -> str:
 
 
 def _cases(package: str, parts: ModelParts) -> str:
-    view = CasesView(HEADER, merged(package, CASES), parts.sizes, _assignments(parts))
+    view = CasesView(HEADER, script_imports(package, CASES, BESIDE), parts.sizes, _assignments(parts))
     return render("tests/cases.py.j2", view)
 
 
@@ -153,5 +149,5 @@ def _index(key: str) -> str:
 def _init(package: str, network: Network, parts: ModelParts) -> str:
     expected = network.init.expected
     maths = ("import math",) if any("math." in statement for statement in expected) else ()
-    view = InitView(HEADER, merged(package, (*INIT, *maths)), parts.sizes, expected)
+    view = InitView(HEADER, script_imports(package, (*INIT, *maths), BESIDE), parts.sizes, expected)
     return render("tests/test_init.py.j2", view)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from specc.catalog.base import Size
 from specc.catalog.loop import RECOMPUTING, TrainParts, batch_loss, clipping, compiling, utilization
 from specc.catalog.packing import Batches, packing
-from specc.emit.generation import stage_imports
+from specc.emit.imports import script_imports
 from specc.emit.model import constant_line
 from specc.emit.proof import training_proof
 from specc.emit.render import definitions, imports, render
 from specc.emit.views import HEADER
 from specc.plan import Decided
 from specc.resolve import Resolved
-from specc.spec.schema import Packing, Train
+from specc.spec.schema import Packing, Train, package_of
 
 # The run of `--smoke`: sequences per step and per forward pass, steps, and at most so many tokens per sequence.
 SMOKE_BATCH, SMOKE_MICRO_BATCH, SMOKE_STEPS, SMOKE_LENGTH = 8, 4, 20, 64
@@ -103,7 +103,7 @@ def training_modules(decided: Decided) -> dict[str, str]:
     train, name = resolved.spec.train, resolved.spec.name
     if train is None:
         return {}
-    package = name.replace("-", "_")
+    package = package_of(name)
     batches = packing((resolved.spec.data.packing if resolved.spec.data else Packing()).isolate_documents)
     measured = _utilization(decided)
     parts = _parts(decided, train, batches) + measured
@@ -172,7 +172,7 @@ def _train(resolved: Resolved, package: str, train: Train, parts: TrainParts, me
     view = TrainView(
         header=HEADER,
         name=resolved.spec.name,
-        imports=stage_imports(package, (*TRAIN, *used)),
+        imports=script_imports(package, (*TRAIN, *used)),
         seed=train.seed,
         smoke_config=smoke_config(resolved.network.parts(resolved.spec.model.attention.backend).sizes),
         smoke_work=smoke_work(resolved.run.sequence_length),

@@ -15,7 +15,7 @@ from specc.interop.config import Given, HfConfig, Scalar, read_config
 from specc.interop.family import Reader, Values
 from specc.interop.gpt2 import Gpt2Reader
 from specc.interop.llama import LlamaReader
-from specc.spec.schema import IMPORTED_BY_OUTPUT
+from specc.spec.schema import IMPORTED_BY_OUTPUT, package_of
 
 READERS: Mapping[str, Reader] = {reader.model_type: reader for reader in (LlamaReader(), Gpt2Reader())}
 """The reader of each family of the catalog."""
@@ -116,7 +116,7 @@ def _project_name(names: Iterable[str]) -> str:
         slug = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
         if slug and not slug[0].isalpha():
             slug = f"model-{slug}"
-        module = slug.replace("-", "_")
+        module = package_of(slug)
         taken = keyword.iskeyword(module) or module in sys.stdlib_module_names | IMPORTED_BY_OUTPUT | _NO_TEXT
         if slug:
             return (f"{slug}-model" if taken else slug)[:_LONGEST_NAME].strip("-")

@@ -1,4 +1,4 @@
-"""The plan as `specc plan --json` prints it; CONTRACT.md fixes the keys."""
+"""The plan as `specc plan --json` prints it. Users script against the keys: add, never rename."""
 
 from __future__ import annotations
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from specc.catalog.base import Kept, Saved, Use
+from specc.catalog.base import Kept, Saved, Use, count
 from specc.catalog.gpu import Gpu
 from specc.catalog.model import Network
 from specc.catalog.training import Precision
-from specc.plan.shapes import count, total
 from specc.resolve.values import Resolved
 from specc.spec.schema import Train
 
@@ -61,8 +60,8 @@ def setting(resolved: Resolved) -> Setting:
         gpu=resolved.machines.gpu,
         sequence_length=resolved.run.sequence_length,
         global_batch_size=resolved.run.global_batch_size,
-        parameters=total(network),
-        matmul_parameters=total(network, Use.MATMUL),
+        parameters=network.parameter_count(),
+        matmul_parameters=network.parameter_count(Use.MATMUL),
         layer_parameters=count(network.layer_parameters()),
         largest_outer=max(p.numel for p in network.outer_parameters()),
         moments=train.optimizer.moments(),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from specc.catalog.base import Parameter, Use
+from specc.catalog.base import Use, count
 from specc.catalog.model import Network
 from specc.plan.values import Shapes
 
@@ -15,20 +13,9 @@ KV_BYTES = 2
 CHECKPOINT_BYTES = 4
 
 
-def count(parameters: Iterable[Parameter], *uses: Use) -> int:
-    """Return the elements of the parameters, or of those that are used in one of these ways."""
-    return sum(p.numel for p in parameters if not uses or p.use in uses)
-
-
-def total(network: Network, *uses: Use) -> int:
-    """Return the elements of the whole model, or of those parameters that are used in one of these ways."""
-    layers = network.dims.num_layers * count(network.layer_parameters(), *uses)
-    return layers + count(network.outer_parameters(), *uses)
-
-
 def forward_matmul_flops(network: Network) -> int:
     """Return the FLOPs per token of all weight matmuls in one forward pass, the head's included."""
-    return 2 * total(network, Use.MATMUL)
+    return 2 * network.parameter_count(Use.MATMUL)
 
 
 def forward_attention_flops(network: Network, length: int) -> int:
@@ -44,7 +31,7 @@ def non_embedding(network: Network) -> int:
     """
     outer = network.outer_parameters()
     table = network.dims.vocab_size * network.dims.hidden_size if network.tie_embeddings else 0
-    return total(network) - count(outer, Use.LOOKUP) - table
+    return network.parameter_count() - count(outer, Use.LOOKUP) - table
 
 
 def shapes(network: Network, sequence_length: int, moments: int) -> Shapes:
@@ -55,7 +42,7 @@ def shapes(network: Network, sequence_length: int, moments: int) -> Shapes:
         sequence_length: Tokens per training sequence, over which attention looks.
         moments: State elements that the optimizer keeps per parameter.
     """
-    parameters = total(network)
+    parameters = network.parameter_count()
     forward = forward_matmul_flops(network) + forward_attention_flops(network, sequence_length)
     return Shapes(
         parameters=parameters,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from specc.catalog.base import Dims, Parameter
+from specc.catalog.base import Dims
 from specc.catalog.gpu import DEFAULT_GPU, GPUS, Gpu
 from specc.catalog.model import Network
 from specc.catalog.training import PRECISIONS
@@ -107,15 +107,6 @@ def network(spec: Spec) -> Network | None:
     )
 
 
-def parameter_count(net: Network) -> int:
-    """Return the number of trained parameters, tied weights once, without a list of all layers."""
-    return _total(net.outer_parameters()) + net.dims.num_layers * _total(net.layer_parameters())
-
-
-def _total(parameters: tuple[Parameter, ...]) -> int:
-    return sum(parameter.numel for parameter in parameters)
-
-
 def _filled(spec: Spec, reasons: Mapping[str, str]) -> Filled:
     train, cluster = spec.train, spec.cluster
     assert train is not None
@@ -202,7 +193,7 @@ def _tokens(filled: Filled) -> Because | None:
     net = network(filled.spec)
     if net is None:
         return None
-    tokens = TOKENS_PER_PARAMETER * parameter_count(net)
+    tokens = TOKENS_PER_PARAMETER * net.parameter_count()
     return Because(tokens, f"{TOKENS_PER_PARAMETER} per parameter (Hoffmann et al. 2022)")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from specc.diagnostics import Diagnostic, rule
 from specc.resolve.case import Case, Rule, divisors_near, one_of
-from specc.resolve.defaults import network, parameter_count
+from specc.resolve.defaults import network
 from specc.spec import codes
 
 MAX_PARAMETERS = 10**15
@@ -152,7 +152,7 @@ def model_too_large(case: Case) -> Iterator[Diagnostic]:
     Fix: check the digits and suffixes of the sizes.
     """
     net = network(case.filled.spec)
-    parameters = 0 if net is None else parameter_count(net)
+    parameters = 0 if net is None else net.parameter_count()
     layers = case.written.model.num_layers
     if parameters <= MAX_PARAMETERS and layers <= MAX_LAYERS:
         return

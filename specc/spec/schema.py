@@ -166,6 +166,11 @@ class Cluster(Section):
     )
 
 
+def package_of(name: str) -> str:
+    """Return the name of the Python package of a project."""
+    return name.replace("-", "_")
+
+
 class Spec(Section):
     """One model and its pipeline."""
 
@@ -185,7 +190,7 @@ class Spec(Section):
     @field_validator("name")
     @classmethod
     def _name_is_a_module(cls, name: str) -> str:
-        module = name.replace("-", "_")
+        module = package_of(name)
         if not (
             len(name) <= 63
             and name[:1].isascii()
