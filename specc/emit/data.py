@@ -12,7 +12,8 @@ from specc.emit.imports import script_imports
 from specc.emit.render import definitions, imports, render
 from specc.emit.views import HEADER, HeaderView
 from specc.resolve import Resolved
-from specc.spec.schema import Data, Source, package_of
+from specc.spec.data_schema import Data, Source
+from specc.spec.schema import package_of
 
 UINT16_IDS = 2**16
 SMOKE_TOKENS = 64  # beyond those that every tokenizer has

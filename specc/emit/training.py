@@ -14,7 +14,9 @@ from specc.emit.render import definitions, imports, render
 from specc.emit.views import HEADER
 from specc.plan import Decided
 from specc.resolve import Resolved
-from specc.spec.schema import Packing, Train, package_of
+from specc.spec.data_schema import Packing
+from specc.spec.schema import package_of
+from specc.spec.train_schema import Train
 
 # The run of `--smoke`: sequences per step and per forward pass, steps, and at most so many tokens per sequence.
 SMOKE_BATCH, SMOKE_MICRO_BATCH, SMOKE_STEPS, SMOKE_LENGTH = 8, 4, 20, 64

@@ -12,7 +12,7 @@ from specc.emit.fileset import FileSet
 from specc.plan import Decided
 from specc.resolve.paths import leaves
 from specc.spec.nodes import Origin
-from specc.spec.schema import Train
+from specc.spec.train_schema import Train
 
 RECORDS = frozenset({"spec.yaml", "spec.resolved.yaml", "plan.json", "specc.lock"})
 """Emitted files that repeat the spec; their differences are shown as values."""

@@ -9,7 +9,7 @@ from specc.catalog.gpu import Gpu
 from specc.catalog.model import Network
 from specc.catalog.training import Precision
 from specc.resolve.values import Resolved
-from specc.spec.schema import Train
+from specc.spec.train_schema import Train
 
 MASK_BYTES = 1
 FP32_BYTES = 4

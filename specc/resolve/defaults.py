@@ -11,7 +11,8 @@ from specc.catalog.gpu import DEFAULT_GPU, GPUS, Gpu
 from specc.catalog.model import Network
 from specc.catalog.training import PRECISIONS
 from specc.resolve.paths import get, put
-from specc.spec.schema import Cluster, Parallel, Spec, Train
+from specc.spec.schema import Cluster, Spec
+from specc.spec.train_schema import Parallel, Train
 
 TOKENS_PER_PARAMETER = 20
 """Compute-optimal for a dense decoder (Hoffmann et al. 2022, "Training Compute-Optimal Large Language Models")."""

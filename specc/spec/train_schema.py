@@ -1,0 +1,82 @@
+"""The `train:` and `parallel:` sections of a spec."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from specc.catalog.fields import Count, Only, Section, key, only, planned
+from specc.catalog.training import AdamW, AnyOptimizer, AnySchedule, Cosine
+
+
+class Train(Section):
+    """Pretraining."""
+
+    objective: Annotated[Literal["causal_lm"], planned("masked_lm", "seq2seq")] = key(
+        "What is learned.", "causal_lm", reason="the objective of a decoder"
+    )
+    tokens: Count | None = key("Tokens to train on; or `steps`.", None)
+    steps: Count | None = key("Optimizer steps to train; or `tokens`.", None)
+    sequence_length: Count | None = key("Tokens per sequence.", None)
+    global_batch_size: Count | None = key("Sequences per optimizer step, over all ranks.", None)
+    micro_batch_size: Count | Literal["auto"] = key(
+        "Sequences per rank per forward.", "auto", reason="the planner fills the device"
+    )
+    optimizer: AnyOptimizer = key("The optimizer.", AdamW.default(), reason="the field's default")
+    schedule: AnySchedule = key("Learning rate over time.", Cosine.default(), reason="the field's default")
+    grad_clip: float | None = key("Largest norm of the gradient; null: no clipping.", 1.0, reason="GPT-3", gt=0)
+    precision: Annotated[Literal["fp32", "bf16"], planned("fp16", "fp8")] | None = key("Element types.", None)
+    activation_checkpointing: Annotated[Literal["none", "full", "auto"], planned("selective", "per_op")] = key(
+        "What the backward pass computes again instead of keeping.",
+        "auto",
+        reason="the planner recomputes when memory is short",
+    )
+    compile: bool = key(
+        "Whether blocks go through torch.compile.", True, reason="fuses norms, activations and rotations"
+    )
+    seed: int = key("Seed of weights and data order.", 0, reason="any number, the same in every run", ge=0, lt=2**63)
+    phases: Annotated[Any, only(None, "training phases")] = key("What changes, in order.", None, reason="one phase")
+    curriculum: Annotated[Any, only(None, "a curriculum")] = key("Order of the data.", None, reason="shuffled")
+    batch_ramp: Annotated[Any, only(None, "a batch ramp")] = key("Growth of the batch.", None, reason="constant batch")
+    checkpoint: Annotated[Any, only(None, "checkpoint policies")] = key("When to save.", None, reason="at the end")
+    stability: Annotated[Any, only(None, "stability policies")] = key("What to do about spikes.", None, reason="none")
+    logging: Annotated[Any, only(None, "loggers")] = key("Where metrics go.", None, reason="metrics.jsonl")
+    early_stopping: Annotated[Any, only(None, "early stopping")] = key("When to stop.", None, reason="never early")
+
+
+def _one_rank(what: str) -> BeforeValidator:
+    """Read `{degree: N}` as N; one rank, or the planner's choice of one, is all that is built."""
+    refuse = Only(1, what)
+
+    def check(value: Any) -> Any:
+        if isinstance(value, dict) and set(value) == {"degree"}:
+            value = value["degree"]
+        return value if value == "auto" else refuse(value)
+
+    return BeforeValidator(check)
+
+
+class Parallel(Section):
+    """How training spreads over devices."""
+
+    engine: Annotated[Literal["deepspeed"], planned("fsdp", "ddp", "megatron")] = key(
+        "What runs it.", "deepspeed", reason="ZeRO 0-3 behind one configuration"
+    )
+    zero_stage: Literal[0, 1, 2, 3, "auto"] = key(
+        "What ZeRO shards: 1 optimizer state, 2 gradients too, 3 weights too.",
+        "auto",
+        reason="the planner takes the shortest step that fits, then the lowest stage",
+    )
+    sharding: Annotated[Any, only(None, "FSDP sharding")] = key("FSDP's kind of sharding.", None, reason="DeepSpeed")
+    tensor: Annotated[Literal[1, "auto"], _one_rank("tensor parallelism")] = key(
+        "Degree.", 1, reason="data parallel only"
+    )
+    context: Annotated[Literal[1, "auto"], _one_rank("context parallelism")] = key(
+        "Degree.", 1, reason="data parallel only"
+    )
+    pipeline: Annotated[Literal[1, "auto"], _one_rank("pipeline parallelism")] = key(
+        "Degree.", 1, reason="data parallel only"
+    )
+    expert: Annotated[Literal[1, "auto"], _one_rank("expert parallelism")] = key(
+        "Degree.", 1, reason="data parallel only"
+    )
+    offload: Annotated[Any, only(None, "offload")] = key("What lives off the device.", None, reason="all on the device")
