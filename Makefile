@@ -28,7 +28,7 @@ environment: ## build the environment (every other target does so when needed)
 
 .PHONY: test
 test: ## run all tests
-	@$(activate); $(pytest) $(ARGS)
+	@$(activate); .ci/system.sh $(PYTHON) browser; $(pytest) $(ARGS)
 
 .PHONY: check format lint types layers generated docs
 check: format lint types layers generated docs ## everything that needs no test run
@@ -70,7 +70,7 @@ bench: ## measure the code base and specc's start-up
 
 .PHONY: proof
 proof: ## run everything at full length and write docs/proof.md
-	@$(activate); python -m benchmarks.proof
+	@$(activate); .ci/system.sh $(PYTHON) browser; python -m benchmarks.proof
 
 .PHONY: clean
 clean: ## remove environments, caches and build output

@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
 # Makes sure that the system packages this project needs are there; installs them where it may, else says how.
-# A C++ compiler and Python's headers serve torch.compile; git serves the checks of the repository itself.
+#
+#     .ci/system.sh [PYTHON [browser]]
+#
+# A C++ compiler and Python's headers serve torch.compile; git serves the checks of the repository itself; a browser
+# serves the tests that look at a page, and nothing else.
 set -euo pipefail
 
 python="${1:-python3}"
+browsers=(chromium-headless-shell chromium chromium-browser google-chrome)  # the smallest first: 270 MB installed
 missing=()
+[ "${2:-}" != browser ] || command -v "${browsers[@]}" >/dev/null || missing+=("${browsers[0]}")
 command -v git >/dev/null || missing+=(git)
 command -v g++ >/dev/null || missing+=(g++)
 command -v "$python" >/dev/null || missing+=(python3)

@@ -6,45 +6,16 @@
 #
 # Reads the standard library of this Python, or the files and folders in TEXT (a path or a glob). SMOKE=1 walks through
 # all stages in seconds, with little text and a tiny model.
-# Works in FOLDER (.build/quickstart unless given), with the `specc` and `python` on the PATH. A stage whose result is
-# there, made from the same inputs, is skipped: a demo that was interrupted goes on where it stopped.
+# Works in FOLDER (.build/quickstart unless given), with the `specc` and `python` on the PATH. What is done is skipped, and
+# what was interrupted goes on where it stopped: after other text or another spec, it starts in a folder of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mkdir -p "${1:-.build/quickstart}"
-work="$(cd "${1:-.build/quickstart}" && pwd)"
-project="$work/project" data="$work/data" run="$work/run"
-checkpoint=""
-
-# Threads that sleep at each barrier instead of spinning: three times as fast where others use the cores too.
-export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+work="$(mkdir -p "${1:-.build/quickstart}" && cd "${1:-.build/quickstart}" && pwd)"
+project="$work/project"
 
 say() { printf '\n==> %s\n' "$*" >&2; }
 
-# stage FUNCTION KEY TITLE: calls the function, unless it succeeded before with the same key.
-stage() {
-    local function="$1" key="$2" title="$3" mark="$work/$1.done"
-    if [ -f "$mark" ] && [ "$(<"$mark")" = "$key" ]; then
-        say "$title: done already"
-        return
-    fi
-    say "$title"
-    rm -f "$mark"
-    "$function"
-    printf '%s' "$key" >"$mark"
-}
-
-verify() { specc verify "$project"; }
-train_tokenizer() { (cd "$project" && python train_tokenizer.py --out "$data" "${corpus[@]}" "${smoke[@]}"); }
-prepare_data() { (cd "$project" && python prepare_data.py --out "$data" "${corpus[@]}" "${smoke[@]}"); }
-train() { rm -rf "$run" && (cd "$project" && python train.py --data "$data" --out "$run" "${smoke[@]}"); }
-complete() {
-    (cd "$project" && python generate.py --checkpoint "$checkpoint" --prompt "$1" --max-new-tokens 80 \
-        --temperature 0.5 --top-p 0.9)
-}
-
-smoke=()
-[ -z "${SMOKE:-}" ] || smoke=(--smoke)
 if [ -n "${TEXT:-}" ]; then
     corpus=(--input "$(realpath -m "$TEXT")")
 else
@@ -60,33 +31,33 @@ fi
 say "build specs/quickstart.yaml"
 specc build specs/quickstart.yaml -o "$project"
 
-# Every stage depends on the one before it, so each key holds all that came before.
-made="$(python -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest())' "$project/specc.lock")"
-read_from="$made $(python -VV | tr '\n' ' ') ${corpus[*]} ${smoke[*]}"
-stage verify "$made" "prove the model against an independent reference"
-stage train_tokenizer "$read_from" "train the tokenizer on ${TEXT:-the standard library}"
-stage prepare_data "$read_from" "turn ${TEXT:-the standard library} into tokens"
-stage train "$read_from" "train the model, for about two minutes"
+say "prove the model against an independent reference"
+if [ -f "$project/certificate.json" ] && [ "$project/certificate.json" -nt "$project/specc.lock" ]; then
+    echo "done already: certificate.json" >&2
+else
+    specc verify "$project"
+fi
 
-checkpoint="$(find "$run/checkpoints" -mindepth 1 -maxdepth 1 -name 'step-*' | sort -V | tail -n 1)"
-say "complete a prompt"
-complete $'def read_json(path):\n'
+# Results of other inputs are other results: the folder says what they were made from.
+key="$(cat "$project/specc.lock" <(python -VV) <(printf '%s\n' "${corpus[@]}" "${SMOKE:-}") | sha256sum | cut -c 1-12)"
+export OUT="$work/$key" PROMPT=$'def read_json(path):\n'
+bash "$project/launch/local.sh" "${corpus[@]}"
 
+checkpoint="$(find "$OUT/run/checkpoints" -mindepth 1 -maxdepth 1 -name 'step-*' | sort -V | tail -n 1)"
 cat >&2 <<END
 
-The model has read some megabytes for two minutes: it writes the shape of its text, not its sense.
+The model has read some megabytes for some minutes: it writes the shape of its text, not its sense.
 
   specification   specs/quickstart.yaml
   project         ${project#"$PWD"/}
-  metrics         ${run#"$PWD"/}/metrics.jsonl
+  data card       ${OUT#"$PWD"/}/data/data_card.json
+  run report      ${OUT#"$PWD"/}/run/report.html
   checkpoint      ${checkpoint#"$PWD"/}
 
 Try next, in ${project#"$PWD"/}:
 
   python generate.py --checkpoint "$checkpoint" --prompt "class Stack:" --temperature 0.5
-  python train_tokenizer.py --input YOUR_FOLDER --out mine
-  python prepare_data.py --input YOUR_FOLDER --out mine
-  python train.py --data mine --out mine/run --steps 2000
+  OUT=mine bash launch/local.sh --input YOUR_FOLDER
 
 or change a number in specs/quickstart.yaml and run this again: what depends on it runs again.
 END

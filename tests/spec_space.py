@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, BeforeValidator, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from specc.catalog import attention, ffn, init, norm, position, training
+from specc.catalog import attention, ffn, init, norm, position, schedule, sources, steps, training
 from specc.catalog.fields import Only
 
 SpecValues = dict[str, Any]
@@ -32,11 +32,16 @@ def tag_of(variant: type[BaseModel], key: str) -> str:
     return str(get_args(variant.model_fields[key].annotation)[0])
 
 
+def bare(annotation: Any) -> Any:
+    """Return a type without what `Annotated` adds to it."""
+    return get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
+
+
 def values_of(field: FieldInfo) -> st.SearchStrategy[Any] | None:
     """Return what a key may hold; None where only its default is built."""
     if any(isinstance(extra, BeforeValidator) and isinstance(extra.func, Only) for extra in field.metadata):
         return None
-    kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not NoneType]
+    kinds = [bare(kind) for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not NoneType]
     if get_origin(field.annotation) is Literal:
         return st.sampled_from(kinds)
     if field.annotation is bool:
@@ -87,20 +92,57 @@ def models(draw: st.DrawFn) -> SpecValues:
 @st.composite
 def trainings(draw: st.DrawFn) -> SpecValues:
     """Draw a `train:` section for any model."""
+    every = draw(SMALL)
+    logging: list[SpecValues] = [{}, {"to": ["tensorboard"], "every": every}]
     return {
-        "steps": draw(st.integers(30, 10**6)),
+        "steps": draw(st.integers(50, 10**6)),  # more than the warm-up and the decay together
         "global_batch_size": draw(st.sampled_from([1, 8, 64])),
         "optimizer": draw(variant(training.AnyOptimizer)),
-        "schedule": draw(variant(training.AnySchedule)),
+        "schedule": draw(variant(schedule.AnySchedule)),
         "grad_clip": draw(st.sampled_from([None, 1.0])),
         "precision": draw(st.sampled_from(sorted(training.PRECISIONS))),
         "activation_checkpointing": draw(st.sampled_from(["auto", "none", "full"])),
         "compile": draw(st.booleans()),
         "seed": draw(st.integers(0, 5)),
+        "checkpoint": {
+            "every": every,
+            "keep_last": draw(SMALL),
+            "keep_every": draw(st.sampled_from([None, every, 2 * every])),
+        },
+        "stability": [{"when": "nonfinite", "limit": draw(SMALL)}],
+        "logging": draw(st.sampled_from(logging)),
     }
 
 
 DATA: SpecValues = {"sources": [{"name": "docs", "path": "text/*.txt"}]}
+
+
+@st.composite
+def step(draw: st.DrawFn) -> SpecValues:
+    """Draw a step without the keys that the others make useless, and with limits in order."""
+    chosen = draw(variant(steps.AnyStep))
+    built = TypeAdapter[steps.Step](steps.AnyStep).validate_python(chosen)
+    limits = built.limits()
+    if limits is not None and limits.low > limits.high:
+        chosen |= dict(zip(limits.names, (limits.high, limits.low), strict=True))
+    return {name: value for name, value in chosen.items() if name not in built.unused()}
+
+
+@st.composite
+def datasets(draw: st.DrawFn) -> SpecValues:
+    """Draw a `data:` section; pages come with a step that extracts their text."""
+    formats = draw(st.lists(st.sampled_from(sources.FORMATS), min_size=1, max_size=4, unique=True))
+    drawn = draw(st.lists(step(), max_size=4, unique_by=lambda values: (values["kind"], values.get("method"))))
+    others = [values for values in drawn if values["kind"] != tag_of(steps.Extract, "kind")]
+    pages = [draw(st.sampled_from([{"method": "trafilatura"}, {}]))] if any(kind.pages for kind in formats) else []
+    return {
+        "sources": [{"name": kind.tag(), "path": f"{kind.tag()}/**", "format": kind.tag()} for kind in formats],
+        "steps": [*({"kind": tag_of(steps.Extract, "kind"), **values} for values in pages), *others],
+        **draw(st.sampled_from([{}, {"validation": {}}, {"validation": {"fraction": 0.1}}])),
+        "shards": {"size": draw(SMALL)},
+        "packing": {"isolate_documents": draw(st.booleans())},
+        "on_error": draw(st.sampled_from(["skip", "fail"])),
+    }
 
 
 @st.composite
@@ -114,9 +156,21 @@ def specs(draw: st.DrawFn) -> SpecValues:
         spec["tokenizer"] = tokenizer
         spec["model"]["vocab_size"] = 300
         if draw(st.booleans()):
-            packing = {"isolate_documents": draw(st.booleans())}
-            spec["data"] = {**DATA, "packing": packing, "on_error": draw(st.sampled_from(["skip", "fail"]))}
-    return spec
+            spec["data"] = draw(datasets())
+    return {**spec, **draw(around(spec))}
+
+
+@st.composite
+def around(draw: st.DrawFn, spec: SpecValues) -> SpecValues:
+    """Draw the sections about the training of a spec: how it is judged, and where it runs."""
+    sections: SpecValues = {}
+    if "train" not in spec:
+        return sections
+    if "validation" in spec.get("data", {}) and draw(st.booleans()):
+        sections["eval"] = {"every": draw(SMALL)}
+    if spec["train"]["global_batch_size"] > 1 and draw(st.booleans()):
+        sections["cluster"] = {"gpu": "cpu", "gpus_per_node": draw(st.sampled_from([1, 2, 4]))}
+    return sections
 
 
 LLAMA: SpecValues = {
@@ -133,8 +187,9 @@ LLAMA: SpecValues = {
         "ffn": {"intermediate_size": 20},
     },
     "tokenizer": {"kind": "bpe"},
-    "data": DATA,
+    "data": {**DATA, "steps": [{"kind": "dedup", "method": "exact"}], "validation": {}},
     "train": {"steps": 100, "global_batch_size": 8, "precision": "fp32"},
+    "eval": {"every": 25},
 }
 
 GPT2: SpecValues = {
@@ -155,15 +210,27 @@ GPT2: SpecValues = {
         "init": "gpt2",
     },
     "tokenizer": {"kind": "bpe", "pattern": "gpt2"},
-    "data": {**DATA, "packing": {"isolate_documents": False}, "on_error": "fail"},
+    "data": {
+        "sources": [
+            {"name": "rows", "path": "rows/*.gz", "format": "jsonl", "text_field": "content"},
+            {"name": "tables", "path": "tables", "format": "parquet"},
+            {"name": "pages", "path": "pages", "format": "html"},
+        ],
+        "steps": [{"kind": "extract", "method": "trafilatura"}, "heuristics", {"kind": "dedup"}],
+        "packing": {"isolate_documents": False},
+        "on_error": "fail",
+    },
     "train": {
-        "steps": 100,
+        "steps": 1000,
         "global_batch_size": 8,
         "micro_batch_size": 2,
         "precision": "bf16",
         "grad_clip": None,
         "compile": False,
         "activation_checkpointing": "full",
+        "schedule": {"kind": "wsd", "decay": 500, "min_lr_ratio": 0.1},
+        "checkpoint": {"every": 20, "keep_every": 40},
+        "logging": {"to": ["tensorboard"]},
     },
 }
 

@@ -62,6 +62,17 @@ def test_verify_of_no_project() -> None:
     assert "specc build" in ended.err
 
 
+def test_what_can_only_be_planned_is_not_built(tmp_path: Path) -> None:
+    stage_3 = ("--set", "train.steps=100", "--set", "parallel.zero_stage=3", "--set", "cluster.gpus_per_node=8")
+    built, planned = run("build", "spec.yaml", *stage_3), run("plan", "spec.yaml", "--json", *stage_3)
+
+    assert built.code == 1
+    assert "error[zero-stage-not-emitted]" in built.err
+    assert not (tmp_path / "generated").exists()
+    assert planned.json()["strategy"]["zero_stage"] == 3
+    assert [found["severity"] for found in planned.json()["diagnostics"]] == ["warning"]
+
+
 def test_diff() -> None:
     ended = run("diff", "spec.yaml", "spec.yaml", "--set", "model.num_layers=3")
 
@@ -84,6 +95,8 @@ def test_diff_as_json() -> None:
         ("name=other", "resume"),
         ("model.dropout=0.1", "resume"),
         ("train.optimizer.lr=0.1", "resume"),
+        ("train.schedule=wsd", "resume"),
+        ("train.checkpoint.every=5", "resume"),
         ("model.position.theta=500000", "convert"),
         ("model.norm.eps=0.1", "convert"),
         ("model.num_layers=3", "restart"),

@@ -101,6 +101,20 @@ def test_bf16_never_trains_with_stage_0() -> None:
         assert min(zero_stages(fp32, 8)) == min(zero_stages(fp32, 1)) == 0
 
 
+def test_the_planner_chooses_only_what_is_emitted() -> None:
+    """Stage 3 would fit; it is planned when the spec asks for it, and shown beside what is chosen."""
+    train = {"micro_batch_size": 1, "global_batch_size": 16}
+    for precision in ("bf16", "fp32"):
+        at = setting(resolved(TINY, train={"precision": precision}, cluster=NODE))
+        assert max(zero_stages(at, 8)) == 2
+    chosen = planned(LLAMA_3_8B, train=train, cluster=NODE)
+    asked = planned(LLAMA_3_8B, train=train, parallel={"zero_stage": 3}, cluster=NODE)
+    whys = {a.strategy.zero_stage: a.why for a in chosen.estimate.alternatives}
+    assert chosen.strategy.zero_stage < 3 == asked.strategy.zero_stage
+    assert whys[3] == "training with it is not emitted yet; `zero_stage: 3` plans it"
+    assert asked.estimate.memory.peak_bytes_per_gpu < chosen.estimate.memory.peak_bytes_per_gpu
+
+
 @pytest.mark.parametrize("batch", [8, 24, 56, 512])
 def test_micro_batches_divide_the_batch(batch: int) -> None:
     strategy = planned(TINY, train={"global_batch_size": batch}, cluster=NODE).strategy

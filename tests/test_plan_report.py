@@ -136,12 +136,15 @@ def test_screen_says_what_was_assumed() -> None:
     screen = plan_screen(planned(**EXAMPLES["bare"]))
     assert "no `cluster`: planned for one `h100-sxm`" in screen
     assert "no `train`: assumed" in screen
-    assert "memory of `cpu` is unknown" in plan_screen(planned(**EXAMPLES["processor"]))
+    processor = plan_screen(planned(**EXAMPLES["processor"]))
+    assert "memory of `cpu` is unknown" in processor
+    assert "fp32 on `cpu`: bf16 is slower on most" in processor
 
 
 def test_screen_marks_the_chosen_column() -> None:
     decided = planned(**EXAMPLES["node"])
     assert f"ZeRO {decided.strategy.zero_stage}*" in plan_screen(decided)
+    assert "ZeRO 3 is not emitted yet; `zero_stage: 3` plans it" in plan_screen(decided)
 
 
 PRINT_PLAN = """

@@ -14,7 +14,7 @@ from specc.reference import attention, cross_entropy_mean, cross_entropy_sum, ff
 from specc.reference.context import context_of
 from specc.reference.optimizer import adamw, no_moments
 from specc.reference.position import learned, rope
-from specc.reference.schedule import cosine
+from specc.reference.schedule import cosine, wsd
 from specc.reference.variant import choose
 
 Array = NDArray[np.float64]
@@ -200,6 +200,28 @@ def test_cosine_by_hand() -> None:
 
 def test_cosine_without_warmup_starts_at_the_top() -> None:
     assert cosine(0, 10, {"warmup": 0, "min_lr_ratio": 0.0}, 3.0) == 3.0
+
+
+def test_wsd_by_hand() -> None:
+    schedule = {"warmup": 2, "decay": 4, "min_lr_ratio": 0.5}
+    rates = [wsd(step, 10, schedule, 2.0) for step in range(12)]
+
+    assert rates == pytest.approx([1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.75, 1.5, 1.25, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("steps", "rates"),
+    [
+        (5, [1.0, 2.0, 2.0, 4 / 3, 2 / 3]),  # the decay has the three steps that the warm-up leaves
+        (3, [1.0, 2.0, 2.0]),
+        (2, [1.0, 2.0]),
+        (1, [1.0]),
+    ],
+)
+def test_wsd_of_training_too_short_for_its_parts(steps: int, rates: list[float]) -> None:
+    schedule = {"warmup": 2, "decay": 4, "min_lr_ratio": 0.0}
+
+    assert [wsd(step, steps, schedule, 2.0) for step in range(steps)] == pytest.approx(rates)
 
 
 def test_unknown_variant_is_named_with_what_there_is() -> None:

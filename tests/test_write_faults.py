@@ -19,6 +19,8 @@ from specc.emit.base_zip import pack
 from specc.emit.failure import WriteFailed
 from specc.emit.fileset import FileSet
 from specc.emit.write import compare, recover, write
+from specc.pipeline.output import verified
+from specc.verify.execute import VerifyFailed
 from tests.building import Snapshot, in_memory, project, snapshot
 
 REPOSITORY = Path(__file__).parents[1]
@@ -113,6 +115,12 @@ def test_a_killed_build_among_the_users_folders_is_undone_by_the_next_command(ro
     backup = {".specc/backup/1/launch/part_3.py": (before / "launch/part_3.py").read_text()}
     differences = {"launch/part_3.py": "edited after the kill\n"} | backup
     assert texts(root) == texts(before) | differences
+
+    run("die", root, "b", *with_journal)
+    assert "made for b" in (root / "launch/part_3.py").read_text()
+    with pytest.raises(VerifyFailed):  # it looks after the build was undone: this project has no tests
+        verified(root, sys.executable)
+    assert texts(root) == texts(before)
 
     run("die", root, "b", *with_journal)
     assert write(project("b", FEW), root).merged == ("part_0.py",)

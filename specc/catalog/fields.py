@@ -20,7 +20,9 @@ class Section(BaseModel):
     # One validator for the whole spec, built when the first is read, instead of one for each section at import.
     # Defaults are made by `model_construct`, which needs none. For the same reason modules with sections do without
     # `from __future__ import annotations`: pydantic would have to evaluate every annotation from its text.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True, serialize_by_alias=True
+    )
 
 
 def key(doc: str, default: object = REQUIRED, *, reason: str = "", **limits: Any) -> Any:

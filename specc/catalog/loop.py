@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from specc.catalog.base import Constant, NoView, Partial, Parts
+
+
+class Module(NamedTuple):
+    """A module of the emitted package that only one feature needs: `package/<name>.py.j2`."""
+
+    name: str
+    imports: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainParts(Parts):
     """What a feature adds to `training.py` and `train.py`, at a closed list of join points, in the catalog's order.
 
+    Statements are single calls or assignments. Those of `train.py` may use `run`, `config`, `work`, `data`, `args` and
+    `ranks`; after `setup` also `engine`; in the loop also `step`, `lr`, `result` and `line`, the metrics of the step.
+
     Attributes:
         partials: Definitions of `training.py`, in file order.
         constants: Numbers at its top.
-        setup: Functions of `training.py` that are called with the model before the first step.
+        sizes: Fields of `Work`.
+        modules: Modules of the package.
+        imports: Import statements of `train.py`; `{package}` is the project's.
+        setup: Statements of `train.py` before the engine takes the `model`.
+        load_state: Statements after a checkpoint was loaded; `state` holds what `save_state` put there.
+        before_step: Statements before the batches of a step are read.
         after_backward: Statements of `train_step` between the gradient and the optimizer's step.
+        after_step: Statements before the step's line is written.
+        save_state: Entries of the `state` that goes into a checkpoint.
     """
 
     partials: tuple[Partial, ...] = ()
     constants: tuple[Constant, ...] = ()
+    sizes: tuple[str, ...] = ()
+    modules: tuple[Module, ...] = ()
+    imports: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
+    load_state: tuple[str, ...] = ()
+    before_step: tuple[str, ...] = ()
     after_backward: tuple[str, ...] = ()
+    after_step: tuple[str, ...] = ()
+    save_state: tuple[str, ...] = ()
 
 
 def clipping(limit: float | None) -> TrainParts:
     """Return what limits the gradient's norm, or only measures it; both define `grad_norm`."""
-    imports = ("from torch import Tensor, nn",)
+    imports = ("from torch import nn",)
     if limit is None:
         return TrainParts(
             partials=(Partial("train/gradient/norm.py.j2", NoView(), imports),),
@@ -47,7 +72,8 @@ def compiling(wanted: bool) -> TrainParts:
     imports = ("import os", "import shutil", "import sys", "import torch")
     return TrainParts(
         partials=(Partial("train/setup/compile.py.j2", NoView(), imports),),
-        setup=("compile_blocks",),
+        imports=("from {package}.training import compile_blocks",),
+        setup=("compile_blocks(model)",),
     )
 
 
@@ -61,10 +87,32 @@ RECOMPUTING: Mapping[str, TrainParts] = {
                 ("from functools import partial", "from torch.utils.checkpoint import checkpoint"),
             ),
         ),
-        setup=("recompute_blocks",),
+        imports=("from {package}.training import recompute_blocks",),
+        setup=("recompute_blocks(model)",),
     ),
 }
 """Activation checkpointing by its tag; it wraps what compilation made."""
+
+
+class KeepLastView(NamedTuple):
+    """What `train/keep/last.py.j2` says."""
+
+    last: int
+
+
+class KeepEveryView(NamedTuple):
+    """What `train/keep/every.py.j2` says."""
+
+    last: int
+    every: int
+
+
+def keeping(last: int, every: int | None) -> Partial:
+    """Return which checkpoints stay: so many newest ones, and those of every so many steps."""
+    imports = ("from collections.abc import Sequence", "from pathlib import Path")
+    if every is None:
+        return Partial("train/keep/last.py.j2", KeepLastView(last), imports)
+    return Partial("train/keep/every.py.j2", KeepEveryView(last, every), imports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +140,90 @@ def utilization(device: str, precision: str, peak_flops: float, flops_per_token:
     """Return the share of a device's peak that the model's own FLOPs reach."""
     return TrainParts(
         partials=(Partial("train/utilization/known.py.j2", UtilizationView(precision), ("import torch",)),),
+        imports=("from {package}.training import utilization",),
         constants=(
             Constant("FLOPS_PER_TOKEN", flops_per_token, "forward and backward, causal attention at half"),
             Constant("PEAK_TFLOPS", peak_flops / 1e12, f"dense, of one {device}"),
         ),
     )
+
+
+def dropping(rate: float) -> TrainParts:
+    """Return what makes dropout a function of the seed, the step and the rank."""
+    if not rate:
+        return TrainParts()
+    imports = ("import numpy as np", "import torch")
+    return TrainParts(
+        partials=(Partial("train/step/dropout.py.j2", NoView(), imports),),
+        imports=("from {package}.training import seed_dropout",),
+        before_step=("seed_dropout(SEED, step, ranks.rank)",),
+    )
+
+
+VALIDATION = Module(
+    "validation",
+    (
+        "import math",
+        "from typing import Any",
+        "import torch",
+        "from .data import Dataset",
+        "from .model import IGNORED, Model",
+        "from .ranks import Ranks",
+        "from .run import Run",
+        "from .training import Work, batch_loss",
+    ),
+)
+
+
+def validating(every: int, sequences: int) -> TrainParts:
+    """Return the loss on held-out sequences, at most so many, every so many steps."""
+    return TrainParts(
+        sizes=(
+            f"validation_every: int = {every}  # steps",
+            f"validation_sequences: int = {sequences}  # held out, at most",
+        ),
+        modules=(VALIDATION,),
+        imports=("from {package}.validation import validate",),
+        setup=('held_out = Dataset(args.data, "validation", config.vocab_size, work.sequence_length, SEED)',),
+        after_step=("validate(line, run, engine.model, held_out, work)",),
+    )
+
+
+TENSORBOARD = Module(
+    "tensorboard",
+    (
+        "from collections.abc import Mapping",
+        "from typing import Any",
+        "from torch.utils.tensorboard import SummaryWriter",
+        "from .run import Run",
+    ),
+)
+
+
+def tensorboard(every: int) -> TrainParts:
+    """Return the writer for TensorBoard."""
+    return TrainParts(
+        modules=(TENSORBOARD,),
+        imports=("from {package}.tensorboard import TensorBoard",),
+        load_state=(f"board = TensorBoard(run, every={every})",),
+        after_step=("board.log(line)",),
+    )
+
+
+STABILITY = Module("stability", ("from .run import Run, RunError", "from .training import Step"))
+
+
+def nonfinite(limit: int) -> TrainParts:
+    """Return what stops a run after so many skipped steps in a row."""
+    return TrainParts(
+        modules=(STABILITY,),
+        imports=("from {package}.stability import NonfiniteSteps",),
+        load_state=(f'nonfinite = NonfiniteSteps(limit={limit}, in_a_row=state.get("nonfinite", 0))',),
+        before_step=("nonfinite.check()",),
+        after_step=("nonfinite.note(run, result)",),
+        save_state=('"nonfinite": nonfinite.in_a_row',),
+    )
+
+
+LOGGERS: Mapping[str, Callable[[int], TrainParts]] = {"tensorboard": tensorboard}
+"""Where metrics go besides `metrics.jsonl`, by the tag of `train.logging.to`, every so many steps."""

@@ -1,4 +1,4 @@
-"""How documents share sequences, and what becomes of files that cannot be read."""
+"""How documents share sequences, which are held out, and what becomes of files that cannot be read."""
 
 from __future__ import annotations
 
@@ -21,26 +21,22 @@ class Batches:
 
     Attributes:
         partial: The class `Batch` and the function `to_batch`.
-        init: Statements of `Dataset.__init__` that read the data card.
         batch: The expression that makes a batch of `windows`.
         inputs: What the model is called with.
     """
 
     partial: Partial
-    init: tuple[str, ...]
     batch: str
     inputs: str
 
 
 ISOLATED = Batches(
     partial=Partial("data/packing/isolated.py.j2", NoView(), (*BATCH_IMPORTS, "from .model import IGNORED")),
-    init=('self.end = card["eos"]',),
     batch="to_batch(windows, self.end)",
     inputs="batch.tokens, batch.documents",
 )
 JOINED = Batches(
     partial=Partial("data/packing/joined.py.j2", NoView(), BATCH_IMPORTS),
-    init=(),
     batch="to_batch(windows)",
     inputs="batch.tokens",
 )
@@ -51,12 +47,12 @@ def packing(isolate_documents: bool) -> Batches:
     return ISOLATED if isolate_documents else JOINED
 
 
-_READING = (
-    "from collections.abc import Iterator, Sequence",
-    "from pathlib import Path",
-    "from .progress import Progress",
-)
 ON_ERROR: Mapping[str, Partial] = {
-    policy: Partial(f"data/on_error/{policy}.py.j2", NoView(), _READING) for policy in ("skip", "fail")
+    policy: Partial(f"data/on_error/{policy}.py.j2", NoView()) for policy in ("skip", "fail")
 }
-"""What a file does that cannot be read, by the tag of `data.on_error`."""
+"""What becomes of a file or a row that cannot be read, by the tag of `data.on_error`."""
+
+
+def assigning(held_out: bool) -> Partial:
+    """Return the function that assigns documents to splits; some are held out, or none."""
+    return Partial(f"data/split/{'hold_out' if held_out else 'whole'}.py.j2", NoView())

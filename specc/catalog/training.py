@@ -1,4 +1,4 @@
-"""Optimizers, learning-rate schedules and precisions."""
+"""Optimizers and precisions."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple
@@ -41,26 +41,6 @@ class AdamW(Variant):
 AnyOptimizer = Annotated[AdamW, variants(planned=("adam", "lion", "adafactor", "muon", "adamw8bit"), default="adamw")]
 
 
-class Cosine(Variant):
-    """Linear warm-up, then half a cosine down to a floor (Loshchilov & Hutter 2017)."""
-
-    kind: Literal["cosine"] = "cosine"
-    warmup: int | None = key("Optimizer steps of linear warm-up.", None, ge=0)
-    min_lr_ratio: float = key("Floor of the learning rate, as a ratio of its peak.", 0.1, reason="GPT-3", ge=0, le=1)
-
-    def parts(self, warmup: int) -> TrainParts:
-        """Return the function `learning_rate`, for so many steps of warm-up."""
-        lowest = Constant("MIN_LR_RATIO", self.min_lr_ratio, "of LEARNING_RATE, at the end")
-        if not warmup:
-            falling = Partial("train/schedule/cosine_only.py.j2", NoView(), ("import math",))
-            return TrainParts(partials=(falling,), constants=(lowest,))
-        partial = Partial("train/schedule/cosine.py.j2", NoView(), ("import math",))
-        return TrainParts(partials=(partial,), constants=(Constant("WARMUP_STEPS", warmup), lowest))
-
-
-AnySchedule = Annotated[Cosine, variants(planned=("linear", "wsd", "constant", "inverse_sqrt"), default="cosine")]
-
-
 class Precision(NamedTuple):
     """Bytes per element of what training keeps, and the GPU rate that its matmuls run at."""
 
@@ -79,3 +59,6 @@ PRECISIONS: Mapping[str, Precision] = {
     "bf16": Precision("bf16", 2, 2, 4, 4, 4),
 }
 """Every training precision that is built, by its tag."""
+
+EMITTED_ZERO_STAGES = (0, 1, 2)
+"""What emitted training can shard over ranks; every stage can be planned."""

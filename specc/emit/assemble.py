@@ -6,13 +6,16 @@ import json
 
 from specc.diagnostics import printable
 from specc.emit.convert import convert_modules
-from specc.emit.data import data_modules
+from specc.emit.data import data_modules, data_requirements
+from specc.emit.dataset import dataset_modules
 from specc.emit.fileset import FileSet
 from specc.emit.format import format_python
 from specc.emit.generation import generation_modules
+from specc.emit.launch import launch_files
 from specc.emit.model import model_module, summary
 from specc.emit.project import Named, lock, pyproject, readme, requirements
 from specc.emit.proof import decided_section, proof_modules, reference_files
+from specc.emit.results import result_modules, result_pages
 from specc.emit.training import training_modules
 from specc.plan import Decided, plan_json
 from specc.resolve import Resolved, as_yaml, model_document
@@ -31,13 +34,15 @@ def emit(decided: Decided, spec_text: str) -> FileSet:
     resolved = decided.resolved
     name = resolved.spec.name
     about = summary(name, resolved.network)
-    modules = python_modules(decided)
+    modules, pages = python_modules(decided), result_pages(resolved)
     files = {
         **format_python(modules),
+        **pages,
         **reference_files(training=resolved.spec.train is not None),
-        **requirements(modules),
+        **requirements(modules, data_requirements(resolved.spec.data)),
+        **launch_files(decided),
         "tests/model.json": decided_section(model_document(resolved)),
-        "pyproject.toml": pyproject(name, about),
+        "pyproject.toml": pyproject(name, about, pages),
         "spec.yaml": spec_text,
         "spec.resolved.yaml": as_yaml(resolved, comment),
         "plan.json": json.dumps(plan_json(decided), indent=2) + "\n",
@@ -45,9 +50,9 @@ def emit(decided: Decided, spec_text: str) -> FileSet:
     if resolved.spec.train is not None:
         files["tests/train.json"] = decided_section(resolved.spec.train.model_dump(mode="json"))
     trained = f"run/checkpoints/step-{resolved.run.steps}" if "train.py" in files else "CHECKPOINT"
-    files["README.md"] = readme(name, about, facts(decided), trained, frozenset(files))
+    files["README.md"] = readme(decided, about, facts(decided), trained, frozenset(files))
     files["specc.lock"] = lock(name, files)
-    return FileSet.of(files)
+    return FileSet.of(files, (path for path in files if path.endswith(".sh")))
 
 
 def python_modules(decided: Decided) -> dict[str, str]:
@@ -62,7 +67,9 @@ def python_modules(decided: Decided) -> dict[str, str]:
         **generation_modules(resolved),
         **convert_modules(resolved),
         **data_modules(resolved),
+        **dataset_modules(resolved),
         **training_modules(decided),
+        **result_modules(resolved),
         **proof_modules(package, resolved.network, parts),
     }
 

@@ -2,61 +2,81 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-from specc.catalog.packing import ON_ERROR
 from specc.catalog.tokenizer import AnyTokenizer
-from specc.emit.generation import python_string
-from specc.emit.imports import script_imports
-from specc.emit.render import definitions, imports, render
+from specc.emit.documents import documents_module
+from specc.emit.generation import module, python_string
+from specc.emit.imports import merge_imports, script_imports
+from specc.emit.render import definitions, render
+from specc.emit.steps import splits_module, steps_module
 from specc.emit.views import HEADER, HeaderView
 from specc.resolve import Resolved
-from specc.spec.data_schema import Data, Source
+from specc.spec.data_schema import Data
 from specc.spec.schema import package_of
 
 UINT16_IDS = 2**16
 SMOKE_TOKENS = 64  # beyond those that every tokenizer has
 
-DOCUMENTS = (
-    "from collections.abc import Sequence",
-    "from fnmatch import fnmatch",
-    "from glob import glob",
+ENCODING = (
+    "import os",
+    "from functools import cache",
     "from pathlib import Path",
+    "from typing import NamedTuple",
+    "import numpy as np",
+    "from tokenizers import Tokenizer",
+    "from .documents import CorpusError",
+    "from .splits import Kept",
+)
+FOLDER = (
+    "import hashlib",
+    "import shutil",
+    "from collections.abc import Iterator",
+    "from contextlib import contextmanager",
+    "from pathlib import Path",
+    "from typing import Any",
+    "from .encoding import Encoded",
+    "from .files import sync",
+    "from .shards import ShardWriter",
 )
 STAGE = (
     "import argparse",
     "import sys",
+    "from itertools import islice",
     "from pathlib import Path",
+    "from {package}.documents import Corpus, CorpusError, find_files",
+    "from {package}.progress import Progress",
+)
+TRAIN_TOKENIZER = (
+    *STAGE,
     "from collections.abc import Iterator",
     "from tokenizers import Tokenizer",
-    "from {package}.documents import CorpusError, find_files, read_documents",
-    "from {package}.progress import Progress",
+    "from {package}.files import locked, replacing",
 )
 PREPARE = (
     *STAGE,
-    "import hashlib",
     "import json",
     "import shutil",
-    "from dataclasses import dataclass",
-    "from itertools import islice",
-    "import numpy as np",
-    "from {package}.files import replacing, sha256",
+    "from functools import partial",
+    "from typing import Any",
+    "from {package}.encoding import EOS, TOKEN_TYPE, encode, open_tokenizer",
+    "from {package}.files import locked, sha256",
+    "from {package}.folder import CARD, Split, replacing_data",
+    "from {package}.splits import SPLITS, assigned",
+    "from {package}.steps import Sieve, examine",
+    "from {package}.workers import Workers, batched, cores",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentsView:
-    """What `data/documents.py.j2` says."""
-
-    header: str
-    imports: str
-    definitions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizerView:
-    """What `data/train_tokenizer.py.j2` says; `input` are the arguments of the option `--input`."""
+    """What `data/train_tokenizer.py.j2` says.
+
+    Attributes:
+        definitions: The function that trains, and its constants.
+        input: Arguments of the option `--input`.
+        texts: The expression of the texts of all `documents`.
+    """
 
     header: str
     name: str
@@ -65,20 +85,28 @@ class TokenizerView:
     smoke_vocab_size: int
     definitions: tuple[str, ...]
     input: str
+    texts: str
 
 
 @dataclass(frozen=True, slots=True)
-class PrepareView:
-    """What `data/prepare_data.py.j2` says; `eos` and the `sources` are Python literals."""
+class EncodingView:
+    """What `data/encoding.py.j2` says; `eos` is a Python literal."""
 
     header: str
-    name: str
     imports: str
-    sources: tuple[str, ...]
     vocab_size: int
     eos: str
     token_type: str
     token_type_why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareView:
+    """What `data/prepare_data.py.j2` says."""
+
+    header: str
+    name: str
+    imports: str
 
 
 def data_modules(resolved: Resolved) -> dict[str, str]:
@@ -90,22 +118,50 @@ def data_modules(resolved: Resolved) -> dict[str, str]:
         modules[f"{package}/progress.py"] = render("package/progress.py.j2", HeaderView(HEADER))
     if spec.tokenizer is None:
         return modules
-    modules[f"{package}/documents.py"] = _documents(spec.data)
+    modules[f"{package}/documents.py"] = documents_module(spec.data)
     modules["train_tokenizer.py"] = _train_tokenizer(spec.name, package, spec.tokenizer, spec.data)
     if spec.data is not None:
-        modules["prepare_data.py"] = _prepare_data(resolved, package, spec.tokenizer, spec.data)
+        modules |= _preparing(resolved, package, spec.tokenizer, spec.data)
     return modules
 
 
-def _documents(data: Data | None) -> str:
-    reading = ON_ERROR[data.on_error if data else Data.model_fields["on_error"].default]
-    view = DocumentsView(HEADER, imports((reading,), *DOCUMENTS), definitions((reading,)))
-    return render("data/documents.py.j2", view)
+def data_requirements(data: Data | None) -> tuple[str, ...]:
+    """Return what preparing data needs besides the tokenizer, pinned."""
+    if data is None:
+        return ()
+    needed = {pin for source in data.sources for pin in source.requirements}
+    return tuple(sorted({"numpy==2.4.6", *needed, *(pin for step in data.steps for pin in step.requirements())}))
+
+
+def _preparing(resolved: Resolved, package: str, tokenizer: AnyTokenizer, data: Data) -> dict[str, str]:
+    view = PrepareView(HEADER, resolved.spec.name, script_imports(package, PREPARE))
+    return {
+        "prepare_data.py": render("data/prepare_data.py.j2", view),
+        f"{package}/encoding.py": _encoding(resolved.network.dims.vocab_size, tokenizer),
+        f"{package}/folder.py": module("data/folder.py.j2", FOLDER),
+        f"{package}/splits.py": splits_module(data),
+        f"{package}/steps.py": steps_module(data),
+        f"{package}/workers.py": render("package/workers.py.j2", HeaderView(HEADER)),
+    }
+
+
+def _encoding(vocab_size: int, tokenizer: AnyTokenizer) -> str:
+    width = 2 if vocab_size <= UINT16_IDS else 4
+    view = EncodingView(
+        header=HEADER,
+        imports=merge_imports(ENCODING),
+        vocab_size=vocab_size,
+        eos=python_string(tokenizer.special_tokens.eos),
+        token_type=f"<u{width}",
+        token_type_why=f"{width} bytes hold {vocab_size:,} ids",
+    )
+    return render("data/encoding.py.j2", view)
 
 
 def _train_tokenizer(name: str, package: str, tokenizer: AnyTokenizer, data: Data | None) -> str:
     partial = tokenizer.partial()
-    own = (*STAGE, *partial.imports, "from {package}.files import replacing")
+    pages = any(step.makes_text for step in data.steps) if data else False
+    own = (*TRAIN_TOKENIZER, *partial.imports, *(("from {package}.steps import main_texts",) if pages else ()))
     view = TokenizerView(
         header=HEADER,
         name=name,
@@ -113,28 +169,7 @@ def _train_tokenizer(name: str, package: str, tokenizer: AnyTokenizer, data: Dat
         vocab_size=tokenizer.vocab_size or tokenizer.least(),
         smoke_vocab_size=min(tokenizer.vocab_size or tokenizer.least(), tokenizer.least() + SMOKE_TOKENS),
         definitions=definitions((partial,)),
-        input=f"default={json.dumps([source.path for source in data.sources])}" if data else "required=True",
+        input="default=[]" if data else "required=True",
+        texts="main_texts(documents)" if pages else "(document.text for document in documents)",
     )
     return render("data/train_tokenizer.py.j2", view)
-
-
-def _prepare_data(resolved: Resolved, package: str, tokenizer: AnyTokenizer, data: Data) -> str:
-    vocab_size = resolved.network.dims.vocab_size
-    small = vocab_size <= UINT16_IDS
-    view = PrepareView(
-        header=HEADER,
-        name=resolved.spec.name,
-        imports=script_imports(package, PREPARE),
-        sources=tuple(_source(source) for source in data.sources),
-        vocab_size=vocab_size,
-        eos=python_string(tokenizer.special_tokens.eos),
-        token_type="<u2" if small else "<u4",
-        token_type_why=f"{2 if small else 4} bytes hold {vocab_size:,} ids",
-    )
-    return render("data/prepare_data.py.j2", view)
-
-
-def _source(source: Source) -> str:
-    """Return a row of the data card's sources."""
-    licence = "None" if source.license is None else python_string(source.license)
-    return f'{{"name": {python_string(source.name)}, "path": {python_string(source.path)}, "license": {licence}}}'

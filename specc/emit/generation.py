@@ -16,26 +16,31 @@ CHECKPOINT = (
     "import shutil",
     "from collections.abc import Iterable, Mapping",
     "from pathlib import Path",
-    "from typing import Any",
+    "from typing import Any, NamedTuple",
     "from safetensors import SafetensorError",
     "from safetensors.torch import load_file, save_file",
     "from torch import Tensor",
     "from .files import sha256, sync",
 )
 GENERATION = (
-    "from collections.abc import Callable",
+    "import math",
+    "from collections.abc import Callable, Iterator",
+    "from contextlib import contextmanager",
     "import torch",
+    "import torch.nn.functional as F",
     "from torch import Tensor",
     "from .model import Cache, Model",
 )
 GENERATE = (
     "import argparse",
     "import sys",
+    "from collections.abc import Callable",
     "from pathlib import Path",
     "import torch",
     "from tokenizers import Tokenizer",
+    "from torch import Tensor",
     "from {package}.checkpoint import CheckpointError",
-    "from {package}.generation import generate, greedy, sampler",
+    "from {package}.generation import beam_search, generate, greedy, sampler",
     "from {package}.model import load",
 )
 

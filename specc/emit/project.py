@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
 import tomli_w
 
+from specc.catalog.launcher import LAUNCHERS, ZERO
 from specc.emit.format import LINE_LENGTH
 from specc.emit.render import render
+from specc.plan import Decided
 from specc.spec.schema import package_of
 
 TORCH = "2.13.0"
@@ -21,6 +23,8 @@ REQUIREMENTS: Mapping[str, tuple[str, ...]] = {
     "tokenizer": ("tokenizers==0.23.3",),
     "test": ("hypothesis==6.170.15", "numpy==2.4.6", "pytest==9.2.0"),
     "convert": ("transformers==5.23.0",),
+    "deepspeed": ("deepspeed==0.19.8",),
+    "tensorboard": ("tensorboard==2.21.0",),
 }
 
 
@@ -59,7 +63,17 @@ class ReadmeView:
     files: tuple[Named, ...]
 
 
-def stages(package: str, checkpoint: str) -> tuple[Stage, ...]:
+def training(decided: Decided) -> tuple[str, ...]:
+    """Return the commands that start training, the planned one first; their arguments are those of `train.py`."""
+    cluster = decided.resolved.spec.cluster
+    chosen = LAUNCHERS.get(cluster.launcher or "") if cluster is not None else None
+    shards = decided.resolved.machines.ranks > 1 and decided.strategy.zero_stage > 0
+    first = () if chosen is None else (chosen.sharded if shards else chosen.whole,)
+    others = (launcher.whole for launcher in LAUNCHERS.values())
+    return tuple(dict.fromkeys((*first, *others, ZERO)))
+
+
+def stages(package: str, checkpoint: str, training: tuple[str, ...]) -> tuple[Stage, ...]:
     """Return every stage that a project may have, in the order of the pipeline; training ends with `checkpoint`."""
     return (
         Stage(
@@ -69,27 +83,50 @@ def stages(package: str, checkpoint: str) -> tuple[Stage, ...]:
             "python -m pytest tests",
         ),
         Stage(
+            "launch/local.sh",
+            "All at once",
+            "From text to a model that completes it; what is done is skipped. The stages below are what it runs.",
+            "bash launch/local.sh --input TEXT_FOLDER",
+        ),
+        Stage(
             "train_tokenizer.py",
             "Train the tokenizer",
-            "Reads text files, writes `tokenizer.json`.",
+            "Reads documents, writes `tokenizer.json`.",
             "python train_tokenizer.py --input TEXT_FOLDER --out data",
         ),
         Stage(
             "prepare_data.py",
             "Prepare data",
-            "Turns text into token shards and writes `data_card.json`: what went in, what came out, and every hash.",
+            "Takes documents through the steps of the spec into token shards, on all cores. `data_card.json` says what "
+            "went into each step and came out, what could not be read, and the hash of every file.",
             "python prepare_data.py --input TEXT_FOLDER --out data",
         ),
         Stage(
             "train.py",
             "Train",
-            "Trains in one process and writes `metrics.jsonl` and a checkpoint. `--smoke` takes seconds.",
-            "python train.py --data data --out run",
+            "Writes `metrics.jsonl`, checkpoints and a report. Stopped in any way, each goes on where it was: one "
+            "process, on many ranks with PyTorch alone, or with DeepSpeed's ZeRO. `--smoke` takes seconds.",
+            "\n".join(f"{command} --data data --out run" for command in training),
+        ),
+        Stage(
+            f"{package}/report.py",
+            "Look at a run",
+            "Draws loss, learning rate, gradient norm, throughput and events into `run/report.html`, one file that any "
+            "browser shows. Training writes it too, whenever it ends.",
+            f"python -m {package}.report run",
+        ),
+        Stage(
+            "eval.py",
+            "Evaluate",
+            "Prints loss, perplexity and bits per byte on held-out documents; `--compare` adds what `gzip -9` and "
+            "`xz -9` need for the same ones.",
+            f"python eval.py --checkpoint {checkpoint} --data data --compare",
         ),
         Stage(
             "generate.py",
             "Complete a prompt",
-            "Loads a checkpoint and continues the text.",
+            "Loads a checkpoint and continues the text: greedily, with `--beams`, or by chance with `--temperature`, "
+            "`--top-k`, `--top-p` and `--seed`.",
             f"python generate.py --checkpoint {checkpoint} --prompt TEXT",
         ),
         Stage(
@@ -108,16 +145,27 @@ def about(package: str) -> tuple[Named, ...]:
         Named(f"{package}/model.py", "the model: `Config`, `Model`, `load`"),
         Named(f"{package}/generation.py", "decoding with a cache of keys and values"),
         Named(f"{package}/checkpoint.py", "checkpoint folders: atomic and checksummed"),
+        Named(f"{package}/documents.py", "reading: files to documents, and what becomes of broken ones"),
+        Named(f"{package}/steps.py", "which documents are kept"),
+        Named(f"{package}/splits.py", "which are held out"),
+        Named(f"{package}/encoding.py", "documents to tokens"),
+        Named(f"{package}/shards.py", "files of tokens, checked whenever they are read"),
         Named(f"{package}/data.py", "batches of packed documents, a pure function of seed and step"),
         Named(f"{package}/training.py", "one optimizer step, weighted by real tokens"),
+        Named(f"{package}/engine.py", "who takes it: PyTorch alone, the model whole on every rank"),
+        Named(f"{package}/zero.py", "the same with DeepSpeed's ZeRO"),
+        Named(f"{package}/run.py", "the folder of a run: lock, journals, checkpoints, resume"),
+        Named(f"{package}/evaluation.py", "the loss of whole documents, in overlapping windows"),
+        Named(f"{package}/report.py", "the page about a run; `charts.py` draws for it"),
         Named(f"{package}/convert.py", "weights from and to Hugging Face"),
         Named("tests/", "property tests"),
         Named("tests/reference/", "what they compare with: the model in NumPy, written to be read"),
     )
 
 
-def readme(name: str, summary: str, facts: tuple[Named, ...], checkpoint: str, paths: frozenset[str]) -> str:
+def readme(decided: Decided, summary: str, facts: tuple[Named, ...], checkpoint: str, paths: frozenset[str]) -> str:
     """Return `README.md` for a project that has the files `paths`."""
+    name = decided.resolved.spec.name
     package = package_of(name)
     folders = {path.rpartition("/")[0] + "/" for path in paths}
     view = ReadmeView(
@@ -126,22 +174,37 @@ def readme(name: str, summary: str, facts: tuple[Named, ...], checkpoint: str, p
         facts=facts,
         torch=TORCH,
         requirements=" ".join(f"-r {path}" for path in sorted(paths) if path.startswith("requirements/")),
-        stages=tuple(stage for stage in stages(package, checkpoint) if stage.path in paths),
+        stages=tuple(stage for stage in stages(package, checkpoint, training(decided)) if stage.path in paths),
         files=tuple(row for row in about(package) if row.name in paths | folders),
     )
     return render("project/README.md.j2", view)
 
 
-def requirements(paths: Iterable[str]) -> dict[str, str]:
-    """Return `requirements/*.txt` for the stages that a project with the files `paths` has."""
+def requirements(paths: Iterable[str], data: tuple[str, ...]) -> dict[str, str]:
+    """Return `requirements/*.txt` for the stages that a project with the files `paths` has.
+
+    Args:
+        paths: The project's Python files.
+        data: What reading its sources and taking its steps needs.
+    """
     names = {path.rpartition("/")[2] for path in paths}
-    wanted = {"train": True, "test": True, "tokenizer": "generate.py" in names, "convert": "convert.py" in names}
-    return {f"requirements/{name}.txt": "\n".join(REQUIREMENTS[name]) + "\n" for name in wanted if wanted[name]}
+    wanted = {
+        "train": True,
+        "test": True,
+        "tokenizer": "generate.py" in names,
+        "data": "prepare_data.py" in names,
+        "convert": "convert.py" in names,
+        "deepspeed": "zero.py" in names,
+        "tensorboard": "tensorboard.py" in names,
+    }
+    pins = {**REQUIREMENTS, "data": data}
+    return {f"requirements/{name}.txt": "\n".join(pins[name]) + "\n" for name in wanted if wanted[name]}
 
 
-def pyproject(name: str, summary: str) -> str:
-    """Return `pyproject.toml`: the package, installed editable, and how its tests run."""
+def pyproject(name: str, summary: str, pages: Collection[str]) -> str:
+    """Return `pyproject.toml`: the package with what else is installed of it, and how its tests run."""
     package = package_of(name)
+    data = {"package-data": {package: [path.rpartition("/")[2] for path in pages]}} if pages else {}
     return tomli_w.dumps(
         {
             "build-system": {"requires": ["setuptools>=77"], "build-backend": "setuptools.build_meta"},
@@ -153,7 +216,7 @@ def pyproject(name: str, summary: str) -> str:
                 "dependencies": list(REQUIREMENTS["train"]),
             },
             "tool": {
-                "setuptools": {"packages": [package]},
+                "setuptools": {"packages": [package], **data},
                 "pytest": {"ini_options": {"pythonpath": [".", "tests"], "testpaths": ["tests"]}},
                 "ruff": {"line-length": LINE_LENGTH, "src": [".", "tests"]},
             },

@@ -50,12 +50,14 @@ TESTS: Mapping[str, tuple[str, ...]] = {
         *COMMON,
         "import torch",
         "from hypothesis import strategies as st",
-        "from {package}.generation import generate",
-        "from {package}.model import Cache",
+        "from torch import Tensor",
+        "from {package}.generation import beam_search, generate",
+        "from {package}.model import Cache, Model",
     ),
 }
 TRAINING = (
     *COMMON,
+    "import copy",
     "import json",
     "import math",
     "from pathlib import Path",

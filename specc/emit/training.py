@@ -1,16 +1,28 @@
-"""The emitted `train.py`, `training.py` and `data.py`."""
+"""The emitted `train.py` and `training.py`: the loop, and one step of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from specc.catalog.base import Size
-from specc.catalog.loop import RECOMPUTING, TrainParts, batch_loss, clipping, compiling, utilization
+from specc.catalog.loop import (
+    LOGGERS,
+    RECOMPUTING,
+    TrainParts,
+    batch_loss,
+    clipping,
+    compiling,
+    dropping,
+    nonfinite,
+    utilization,
+    validating,
+)
 from specc.catalog.packing import Batches, packing
 from specc.emit.imports import script_imports
 from specc.emit.model import constant_line
 from specc.emit.proof import training_proof
 from specc.emit.render import definitions, imports, render
+from specc.emit.runs import run_modules
 from specc.emit.views import HEADER
 from specc.plan import Decided
 from specc.resolve import Resolved
@@ -20,53 +32,40 @@ from specc.spec.train_schema import Train
 
 # The run of `--smoke`: sequences per step and per forward pass, steps, and at most so many tokens per sequence.
 SMOKE_BATCH, SMOKE_MICRO_BATCH, SMOKE_STEPS, SMOKE_LENGTH = 8, 4, 20, 64
+SMOKE_EVERY = 10
+# Validation reads at most so many batches: it costs a third of as many training steps.
+VALIDATION_STEPS = 20
 # These fit the data, or cost nothing; all other sizes shrink for `--smoke`.
 KEPT_SIZES = frozenset({"vocab_size", "max_seq_len"})
 
-DATA = (
-    "import json",
-    "from functools import lru_cache",
-    "from pathlib import Path",
-    "from typing import Any",
-    "import numpy as np",
-    "from .files import sha256",
-)
 TRAINING = (
-    "from collections.abc import Iterator, Sequence",
-    "from dataclasses import dataclass",
+    "import math",
+    "from collections.abc import Sequence",
+    "from dataclasses import dataclass, replace",
+    "from typing import NamedTuple",
     "import torch",
     "from torch import Tensor",
     "from .data import Batch, Dataset",
     "from .model import IGNORED, Model, loss_sum",
+    "from .ranks import ALONE, Ranks",
 )
 TRAIN = (
     "import argparse",
-    "import json",
-    "import math",
-    "import os",
     "import sys",
     "import time",
-    "from dataclasses import asdict, replace",
+    "from dataclasses import asdict",
     "from pathlib import Path",
-    "from typing import TextIO",
+    "from typing import Any",
     "import torch",
-    "from {package}.checkpoint import CheckpointError, write_checkpoint",
     "from {package}.data import DataError, Dataset",
+    "from {package}.engine import TorchEngine",
+    "from {package}.interrupt import Interrupt",
     "from {package}.model import Config, Model",
-    "from {package}.progress import Progress",
-    "from {package}.training import Work, learning_rate, make_optimizer, micro_batches, train_step",
+    "from {package}.overrides import overridden",
+    "from {package}.ranks import Ranks, joined",
+    "from {package}.run import Engine, Run, RunError, finite, opened",
+    "from {package}.training import Work, learning_rate, micro_batches",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DataView:
-    """What `data/data.py.j2` says."""
-
-    header: str
-    imports: str
-    definitions: tuple[str, ...]
-    init: tuple[str, ...]
-    batch: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,8 @@ class TrainingView:
     sequence_length: int
     global_batch_size: int
     micro_batch_size: int
+    checkpoint_every: int
+    sizes: tuple[str, ...]
     definitions: tuple[str, ...]
     after_backward: tuple[str, ...]
 
@@ -91,12 +92,17 @@ class TrainView:
 
     header: str
     name: str
+    package: str
     imports: str
     seed: int
     smoke_config: tuple[str, ...]
-    smoke_work: str
+    smoke_work: tuple[str, ...]
     mfu: str
     setup: tuple[str, ...]
+    load_state: tuple[str, ...]
+    before_step: tuple[str, ...]
+    after_step: tuple[str, ...]
+    save_state: tuple[str, ...]
 
 
 def training_modules(decided: Decided) -> dict[str, str]:
@@ -110,7 +116,7 @@ def training_modules(decided: Decided) -> dict[str, str]:
     measured = _utilization(decided)
     parts = _parts(decided, train, batches) + measured
     return {
-        f"{package}/data.py": _data(batches),
+        **run_modules(package, train, parts),
         f"{package}/training.py": _training(decided, parts),
         "train.py": _train(resolved, package, train, parts, measured),
         **training_proof(package),
@@ -118,16 +124,29 @@ def training_modules(decided: Decided) -> dict[str, str]:
 
 
 def _parts(decided: Decided, train: Train, batches: Batches) -> TrainParts:
-    """Return the features of the loop in the order in which the emitted module defines them."""
-    run = decided.resolved.run
-    return (
+    """Return the features of the loop in the order in which the emitted modules have them."""
+    run, dropout = decided.resolved.run, decided.resolved.network.dropout
+    parts = (
         train.optimizer.parts()
-        + train.schedule.parts(run.warmup_steps)
+        + train.schedule.parts()
         + compiling(train.compile)
         + RECOMPUTING[decided.strategy.activation_checkpointing]
+        + dropping(max(dropout.embedding, dropout.attention, dropout.residual))
         + batch_loss(run.precision.compute, batches.inputs)
         + clipping(train.grad_clip)
+        + _validation(decided.resolved)
     )
+    for logger in train.logging.to:
+        parts += LOGGERS[logger](train.logging.every)
+    return parts + nonfinite(train.stability[0].limit)
+
+
+def _validation(resolved: Resolved) -> TrainParts:
+    """Return the validation, where the spec holds data out."""
+    run = resolved.run
+    if run.validate_every is None:
+        return TrainParts()
+    return validating(run.validate_every, VALIDATION_STEPS * run.global_batch_size)
 
 
 def _utilization(decided: Decided) -> TrainParts:
@@ -138,17 +157,6 @@ def _utilization(decided: Decided) -> TrainParts:
     if "cluster" in resolved.assumed or not peak:
         return TrainParts()
     return utilization(gpu.name, precision, peak, decided.estimate.shapes.flops_per_token)
-
-
-def _data(batches: Batches) -> str:
-    view = DataView(
-        header=HEADER,
-        imports=imports((batches.partial,), *DATA),
-        definitions=definitions((batches.partial,)),
-        init=batches.init,
-        batch=batches.batch,
-    )
-    return render("data/data.py.j2", view)
 
 
 def _training(decided: Decided, parts: TrainParts) -> str:
@@ -162,6 +170,8 @@ def _training(decided: Decided, parts: TrainParts) -> str:
         sequence_length=run.sequence_length,
         global_batch_size=run.global_batch_size,
         micro_batch_size=decided.strategy.micro_batch_size,
+        checkpoint_every=run.checkpoint_every,
+        sizes=parts.sizes,
         definitions=definitions(parts.partials),
         after_backward=parts.after_backward,
     )
@@ -169,17 +179,20 @@ def _training(decided: Decided, parts: TrainParts) -> str:
 
 
 def _train(resolved: Resolved, package: str, train: Train, parts: TrainParts, measured: TrainParts) -> str:
-    names = (*parts.setup, *(("utilization",) if measured.partials else ()))
-    used = tuple(f"from {{package}}.training import {name}" for name in names)
     view = TrainView(
         header=HEADER,
         name=resolved.spec.name,
-        imports=script_imports(package, (*TRAIN, *used)),
+        package=package,
+        imports=script_imports(package, (*TRAIN, *parts.imports)),
         seed=train.seed,
         smoke_config=smoke_config(resolved.network.parts(resolved.spec.model.attention.backend).sizes),
-        smoke_work=smoke_work(resolved.run.sequence_length),
-        mfu="utilization(speed)" if measured.partials else "None",
-        setup=tuple(f"{name}(model)" for name in parts.setup),
+        smoke_work=smoke_work(resolved.run.sequence_length, validates=bool(parts.sizes)),
+        mfu="utilization(speed / ranks.size)" if measured.partials else "None",
+        setup=parts.setup,
+        load_state=parts.load_state,
+        before_step=parts.before_step,
+        after_step=parts.after_step,
+        save_state=parts.save_state,
     )
     return render("train/train.py.j2", view)
 
@@ -189,9 +202,13 @@ def smoke_config(sizes: tuple[Size, ...]) -> tuple[str, ...]:
     return tuple(f"{size.name}={size.test}" for size in sizes if size.name not in KEPT_SIZES)
 
 
-def smoke_work(sequence_length: int) -> str:
+def smoke_work(sequence_length: int, validates: bool) -> tuple[str, ...]:
     """Return the arguments of a small `Work`."""
     return (
-        f"steps={SMOKE_STEPS}, sequence_length={min(sequence_length, SMOKE_LENGTH)}, "
-        f"global_batch_size={SMOKE_BATCH}, micro_batch_size={SMOKE_MICRO_BATCH}"
+        f"steps={SMOKE_STEPS}",
+        f"sequence_length={min(sequence_length, SMOKE_LENGTH)}",
+        f"global_batch_size={SMOKE_BATCH}",
+        f"micro_batch_size={SMOKE_MICRO_BATCH}",
+        f"checkpoint_every={SMOKE_EVERY}",
+        *([f"validation_every={SMOKE_EVERY}"] if validates else []),
     )

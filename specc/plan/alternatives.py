@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from specc.catalog.training import EMITTED_ZERO_STAGES
 from specc.plan.memory import memory
 from specc.plan.setting import Setting
 from specc.plan.strategy import CHECKPOINTING, zero_stages
@@ -59,7 +60,9 @@ def _short_of_memory(held: Memory) -> str:
 
 def _reason(at: Setting, strategy: Strategy, chosen: Strategy) -> str:
     """Say how a strategy that fits compares with the chosen one."""
-    if strategy.data > 1 and strategy.zero_stage not in zero_stages(at, strategy.data):
+    if strategy.zero_stage not in EMITTED_ZERO_STAGES and strategy.zero_stage != chosen.zero_stage:
+        return f"training with it is not emitted yet; `zero_stage: {strategy.zero_stage}` plans it"
+    if strategy.data > 1 and strategy.zero_stage < min(zero_stages(at, strategy.data)):
         return "not with bf16: DeepSpeed's stage 0 skews Adam's bias correction"
     if strategy.data != chosen.data:
         return f"on {strategy.data} rank{'s' if strategy.data > 1 else ''} instead of {chosen.data}"

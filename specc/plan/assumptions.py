@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from specc.catalog.training import PRECISIONS
 from specc.plan.setting import Setting
 from specc.plan.strategy import UNKNOWN_CAPACITY_BUDGET
 from specc.plan.values import Throughput
@@ -13,7 +14,7 @@ from specc.units import format_bytes, format_count
 
 def assumptions(resolved: Resolved, at: Setting, throughput: Throughput | None) -> tuple[str, ...]:
     """Return one sentence for each thing that nobody said or measured."""
-    return (*_absent(resolved), *_device(at), *_speed(at, throughput))
+    return (*_absent(resolved), *_precision(at), *_device(at), *_speed(at, throughput))
 
 
 def _absent(resolved: Resolved) -> Iterator[str]:
@@ -23,6 +24,13 @@ def _absent(resolved: Resolved) -> Iterator[str]:
     if "train" in resolved.assumed:
         batch = f"{run.global_batch_size} sequences of {run.sequence_length:,}"
         yield f"no `train`: assumed {format_count(run.tokens)} tokens in {run.precision.compute}, {batch} per step"
+
+
+def _precision(at: Setting) -> Iterator[str]:
+    chosen = at.precision
+    shorter = [p.compute for p in PRECISIONS.values() if p.compute_bytes < chosen.compute_bytes]
+    if shorter and not at.gpu.flops:
+        yield f"{chosen.compute} on `{at.gpu.name}`: {' and '.join(shorter)} is slower on most"
 
 
 def _device(at: Setting) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
+from specc.catalog.training import EMITTED_ZERO_STAGES
 from specc.plan.strategy import CHECKPOINTING
 from specc.plan.values import Alternative, Cost, Decided, Memory, Throughput
 from specc.units import format_bytes, format_count, format_seconds
@@ -67,6 +68,8 @@ def _memory(decided: Decided) -> Iterator[str]:
     for other in CHECKPOINTING:
         if other != kind:
             yield from _verdict(f"peak ({other})", _with_checkpointing(decided, other))
+    planned_only = {a.strategy.zero_stage for a in shown} - {*EMITTED_ZERO_STAGES, decided.strategy.zero_stage}
+    yield from (f"  ZeRO {stage} is not emitted yet; `zero_stage: {stage}` plans it." for stage in sorted(planned_only))
     ranks = {a.strategy.data for a in shown} - {1, decided.strategy.data}
     if ranks:
         yield f"  ZeRO columns: {max(ranks)} such devices. * chosen. 80% bounds, uncalibrated."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from specc.catalog.training import EMITTED_ZERO_STAGES
 from specc.plan.memory import memory
 from specc.plan.setting import Setting
 from specc.plan.throughput import throughput
@@ -29,13 +30,13 @@ def decide(at: Setting, run: Run, ranks: int, shapes: Shapes) -> Strategy:
 
 
 def zero_stages(at: Setting, ranks: int) -> tuple[int, ...]:
-    """Return the ZeRO stages worth trying.
+    """Return the ZeRO stages to choose from: those that emitted training has, whatever could be planned beyond them.
 
     DeepSpeed's stage 0 steps Adam once on zero gradients when it trains in bf16, which skews its bias correction, so
     bf16 starts at stage 1. On one rank there is nothing to shard.
     """
     least = 1 if at.precision.master_bytes else 0
-    return tuple(range(least, 4)) if ranks > 1 else (least,)
+    return tuple(stage for stage in EMITTED_ZERO_STAGES if stage >= least) if ranks > 1 else (least,)
 
 
 def _candidates(at: Setting, run: Run, ranks: int) -> Iterator[Strategy]:

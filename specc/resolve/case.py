@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from specc.diagnostics import Diagnostic, Label, listed
 from specc.resolve.defaults import Filled
-from specc.resolve.paths import get
+from specc.resolve.paths import get, has
 from specc.spec.locator import Locator
 from specc.spec.schema import Spec
 
@@ -30,7 +30,8 @@ class Case(NamedTuple):
 
     def says(self, path: str) -> bool:
         """Say whether somebody gave this key a value other than null."""
-        return self.at.has(path) and get(self.written, path) is not None
+        # A key that the section does not know is at its place all the same.
+        return self.at.has(path) and has(self.written, path) and get(self.written, path) is not None
 
     def said(self, *paths: str) -> str:
         """Return the first of these paths that somebody wrote, else the last."""

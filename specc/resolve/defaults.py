@@ -10,7 +10,7 @@ from specc.catalog.base import Dims
 from specc.catalog.gpu import DEFAULT_GPU, GPUS, Gpu
 from specc.catalog.model import Network
 from specc.catalog.training import PRECISIONS
-from specc.resolve.paths import get, put
+from specc.resolve.paths import get, has, put
 from specc.spec.schema import Cluster, Spec
 from specc.spec.train_schema import Parallel, Train
 
@@ -22,6 +22,7 @@ TOKENS_PER_STEP = 2**19
 
 MAX_SEQ_LEN = 2048
 MAX_WARMUP = 2000
+MAX_CHECKPOINT_INTERVAL = 1000
 
 ASSUMED: Mapping[str, type[Train] | type[Parallel] | type[Cluster]] = MappingProxyType(
     {"train": Train, "parallel": Parallel, "cluster": Cluster}
@@ -64,8 +65,7 @@ def fill(spec: Spec) -> Filled:
     absent = {name: section.model_construct() for name, section in ASSUMED.items() if getattr(spec, name) is None}
     filled = _filled(spec.model_copy(update=absent), {})
     for path, derive in DERIVATIONS.items():
-        parent = path.rpartition(".")[0]
-        if get(filled.spec, path) is None and get(filled.spec, parent) is not None:
+        if has(filled.spec, path) and get(filled.spec, path) is None:
             because = derive(filled)
             if because is not None:
                 filled = _filled(put(filled.spec, path, because.value), {**filled.reasons, path: because.reason})
@@ -167,7 +167,8 @@ def _precision(filled: Filled) -> Because:
     safe, *fast = sorted(PRECISIONS.values(), key=lambda precision: -precision.compute_bytes)
     gpu = filled.gpu
     if not gpu.flops:
-        return Because(safe.compute, f"runs on any {gpu.name}; anything shorter is slower on most")
+        shorter = " and ".join(precision.compute for precision in fast)
+        return Because(safe.compute, f"runs on any {gpu.name}; {shorter} is slower than {safe.compute} on most")
     for precision in fast:
         if precision.compute in gpu.flops:
             return Because(precision.compute, f"{gpu.name} has it, and it needs no loss scale")
@@ -214,6 +215,32 @@ def _warmup(filled: Filled) -> Because | None:
     return None if steps is None else Because(min(MAX_WARMUP, steps // 10), f"10% of steps, at most {MAX_WARMUP}")
 
 
+def _decay(filled: Filled) -> Because | None:
+    steps, warmup = filled.train.steps, filled.train.schedule.warmup
+    if steps is None or warmup is None:
+        return None
+    usual, left = max(steps // 5, 1), max(steps - warmup, 1)
+    if left < usual:
+        return Because(left, "all that the warm-up leaves")
+    return Because(usual, "20% of steps (Haegele et al. 2024)")
+
+
+def _checkpoint_interval(filled: Filled) -> Because | None:
+    steps, most = filled.train.steps, MAX_CHECKPOINT_INTERVAL
+    return None if steps is None else Because(min(max(steps // 10, 1), most), f"10% of steps, at most {most}")
+
+
+def _validation_interval(filled: Filled) -> Because | None:
+    every = filled.train.checkpoint.every
+    return None if every is None else Because(every, "train.checkpoint.every")
+
+
+def _launcher(filled: Filled) -> Because:
+    if filled.cluster.nodes > 1:
+        return Because("torchrun", f"the ranks are on {filled.cluster.nodes} nodes")
+    return Because("local", "all ranks are on one node")
+
+
 DERIVATIONS: Mapping[str, Callable[[Filled], Because | None]] = MappingProxyType(
     {
         "model.max_seq_len": _max_seq_len,
@@ -229,6 +256,10 @@ DERIVATIONS: Mapping[str, Callable[[Filled], Because | None]] = MappingProxyType
         "train.tokens": _tokens,
         "train.steps": _steps,
         "train.schedule.warmup": _warmup,
+        "train.schedule.decay": _decay,
+        "train.checkpoint.every": _checkpoint_interval,
+        "eval.every": _validation_interval,
+        "cluster.launcher": _launcher,
     }
 )
 """Every value that is derived when the spec does not say it; each may read those before it."""

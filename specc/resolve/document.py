@@ -8,7 +8,7 @@ from typing import Any
 from specc.catalog.fields import Section
 from specc.diagnostics import printable
 from specc.resolve.origins import KV_HEADS
-from specc.resolve.paths import get, items_of
+from specc.resolve.paths import entries, get, items_of
 from specc.resolve.values import Resolved
 from specc.resolve.yaml_text import flow
 from specc.spec.nodes import Origin, joined
@@ -40,6 +40,8 @@ def implied(resolved: Resolved) -> dict[str, object]:
     if spec.train is not None:
         asked_in_steps = origins["train.steps"].kind != "derived"
         paths.append("train.tokens" if asked_in_steps else "train.steps")
+        if not spec.train.logging.to:
+            paths.append("train.logging.every")
     if spec.cluster is not None and spec.cluster.nodes == 1:
         paths.append(NETWORK)
     return {path: get(spec, path) for path in paths}
@@ -69,8 +71,8 @@ class _Writer:
 
     def section(self, section: Section, path: str, indent: str) -> Iterator[str]:
         """Yield the lines of every key of a section."""
-        for name in type(section).model_fields:
-            here, value = joined(path, name), getattr(section, name)
+        for name, attribute in entries(section):
+            here, value = joined(path, name), getattr(section, attribute)
             if not path and value is None:
                 continue  # an absent section emits nothing
             if here in self.left_out:

@@ -16,7 +16,7 @@ class Leaf(NamedTuple):
     Attributes:
         path: Its dotted path.
         section: The section it stands in.
-        name: Its key there.
+        name: Its attribute there.
         fallback: The reason for the value when nobody gave it: its own or that of the section around it.
     """
 
@@ -35,8 +35,15 @@ def get(spec: Spec, path: str) -> Any:
     """Return the value at `path`; None where it or a section around it is absent."""
     value: Any = spec
     for name in path.split("."):
-        value = None if value is None else getattr(value, name)
+        value = None if value is None else getattr(value, _attribute(value, name))
     return value
+
+
+def has(spec: Spec, path: str) -> bool:
+    """Say whether the section around `path` is there and has such a key; not every variant has every key."""
+    parent, _, name = path.rpartition(".")
+    section = get(spec, parent) if parent else spec
+    return isinstance(section, Section) and name in dict(entries(section))
 
 
 def put(spec: Spec, path: str, value: object) -> Spec:
@@ -51,6 +58,12 @@ def leaves(spec: Spec) -> Iterator[Leaf]:
     yield from _leaves(spec, "", "")
 
 
+def entries(section: Section) -> Iterator[tuple[str, str]]:
+    """Yield each key of a section as it is written, and the attribute that holds it; `async` is a word of Python."""
+    for attribute, info in type(section).model_fields.items():
+        yield info.alias or attribute, attribute
+
+
 def items_of(value: object) -> list[tuple[str | int, Section]] | None:
     """Return the sections of a list by their index; None for anything else."""
     if isinstance(value, tuple) and value and all(isinstance(item, Section) for item in value):
@@ -59,15 +72,20 @@ def items_of(value: object) -> list[tuple[str | int, Section]] | None:
 
 
 def _put(section: Section, names: list[str], value: object) -> Section:
-    name, *rest = names
+    name, *rest = _attribute(section, names[0]), *names[1:]
     return section.model_copy(update={name: _put(getattr(section, name), rest, value) if rest else value})
 
 
+def _attribute(section: Section, key: str) -> str:
+    return dict(entries(section)).get(key, key)
+
+
 def _leaves(section: Section, path: str, fallback: str) -> Iterator[Leaf]:
-    for name, info in type(section).model_fields.items():
+    for written, name in entries(section):
+        info = type(section).model_fields[name]
         extra = info.json_schema_extra
         reason = str(extra.get("reason", "")) if isinstance(extra, dict) else ""
-        value, here = getattr(section, name), joined(path, name)
+        value, here = getattr(section, name), joined(path, written)
         # The reason for a section's absence is none for what stands in it.
         around = "" if info.default is None else reason or fallback
         if isinstance(value, Section):

@@ -15,6 +15,7 @@ from specc.resolve.rules import broken_rules, in_file_order
 from specc.resolve.values import Machines, Resolved, Run
 from specc.spec.load import Loaded
 from specc.spec.nodes import Origin
+from specc.spec.schema import Spec
 
 AUTO = "auto"
 
@@ -59,13 +60,13 @@ def close(resolved: Resolved, choices: Mapping[str, tuple[object, str]]) -> Reso
 
 
 def _run(filled: Filled) -> Run:
-    train, parallel = filled.train, filled.spec.parallel
+    train, parallel, every = filled.train, filled.spec.parallel, filled.train.checkpoint.every
     steps, length, batch = train.steps, train.sequence_length, train.global_batch_size
-    warmup, precision, checkpointing = train.schedule.warmup, train.precision, train.activation_checkpointing
+    precision, checkpointing = train.precision, train.activation_checkpointing
     assert steps is not None
     assert length is not None
     assert batch is not None
-    assert warmup is not None
+    assert every is not None
     assert precision is not None
     assert parallel is not None
     return Run(
@@ -74,11 +75,18 @@ def _run(filled: Filled) -> Run:
         sequence_length=length,
         global_batch_size=batch,
         micro_batch_size=_number(train.micro_batch_size),
-        warmup_steps=warmup,
+        checkpoint_every=every,
+        validate_every=_validate_every(filled.spec, every),
         precision=PRECISIONS[precision],
         activation_checkpointing=None if checkpointing == AUTO else checkpointing,
         zero_stage=_number(parallel.zero_stage),
     )
+
+
+def _validate_every(spec: Spec, otherwise: int) -> int | None:
+    if spec.data is None or spec.data.validation is None:
+        return None
+    return otherwise if spec.eval is None else spec.eval.every
 
 
 def _machines(filled: Filled) -> Machines:

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from specc.diagnostics import Diagnostic
-from specc.resolve import rules_machines, rules_model, rules_text, rules_train
+from specc.resolve import rules_data, rules_machines, rules_model, rules_run, rules_text, rules_train
 from specc.resolve.case import Case, Rule
 
-RULES: tuple[Rule, ...] = (*rules_model.RULES, *rules_text.RULES, *rules_train.RULES, *rules_machines.RULES)
+RULES: tuple[Rule, ...] = (
+    *rules_model.RULES,
+    *rules_text.RULES,
+    *rules_data.RULES,
+    *rules_train.RULES,
+    *rules_run.RULES,
+    *rules_machines.RULES,
+)
+
+PLAN_ONLY = frozenset({rules_machines.ZERO_STAGE_NOT_EMITTED})
+"""Warnings about what can be planned and not be built: `specc build` takes them as errors."""
 
 
 def broken_rules(case: Case, doubtful: frozenset[str] = frozenset()) -> tuple[Diagnostic, ...]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from specc.catalog.gpu import GPUS
-from specc.catalog.training import PRECISIONS
+from specc.catalog.training import EMITTED_ZERO_STAGES, PRECISIONS
 from specc.diagnostics import Diagnostic, Severity, did_you_mean, rule
 from specc.resolve.case import Case, Rule, one_of
 
 FULL_BYTES = 4
 """Bytes per element of arithmetic that every device has."""
+
+ZERO_STAGE_NOT_EMITTED = "zero-stage-not-emitted"
 
 
 @rule("unknown-gpu")
@@ -105,26 +107,51 @@ def network_without_effect(case: Case) -> Iterator[Diagnostic]:
     )
 
 
-@rule("launchers-not-built")
-def launchers_not_built(case: Case) -> Iterator[Diagnostic]:
-    """The spec is planned for several devices, and what is emitted trains in one process.
+@rule("launcher-on-one-node")
+def launcher_on_one_node(case: Case) -> Iterator[Diagnostic]:
+    """The cluster has several nodes, and the launcher starts ranks on one.
 
-    Why: this version plans any number of data-parallel ranks and does not emit launchers or a distributed `train.py`
-    yet. The numbers of the plan are those of the whole cluster; the emitted training is not.
-    Example: `cluster: {gpus_per_node: 8}`.
-    Fix: none needed for planning; to train with what is emitted, set `gpus_per_node` and `nodes` to 1.
+    Why: `local` starts what is emitted on the machine where it is called. The plan is for all nodes; the run would
+    have the ranks of one.
+    Example: `cluster: {gpus_per_node: 8, nodes: 2, launcher: local}`.
+    Fix: remove `launcher`; several nodes get `torchrun`.
     """
-    if case.filled.ranks > 1:
-        path = case.said("cluster.gpus_per_node", "cluster.nodes")
-        yield Diagnostic(
-            code="launchers-not-built",
-            severity=Severity.WARNING,
-            message=f"planned for {case.filled.ranks} ranks, but the emitted `train.py` runs in one process",
-            path=path,
-            primary=case.at.label(path, "more than one rank"),
-            note="launchers and distributed training are not built yet",
-            help="none needed for a plan; to train with what is emitted, set `gpus_per_node` and `nodes` to 1",
-        )
+    cluster = case.written.cluster
+    if cluster is None or cluster.launcher != "local" or cluster.nodes == 1:
+        return
+    yield Diagnostic(
+        code="launcher-on-one-node",
+        severity=Severity.WARNING,
+        message=f"`local` starts the ranks of one node, not those of {cluster.nodes}",
+        path="cluster.launcher",
+        primary=case.at.label("cluster.launcher", "starts ranks on this machine only"),
+        related=case.labels({"cluster.nodes": "nodes"}),
+        help="set `launcher` to `torchrun`, or remove it",
+    )
+
+
+@rule(ZERO_STAGE_NOT_EMITTED)
+def zero_stage_not_emitted(case: Case) -> Iterator[Diagnostic]:
+    """The spec trains with a ZeRO stage that can be planned and not yet be built.
+
+    Why: `specc plan` answers for every stage. What `specc build` emits trains with stages 0, 1 and 2, which shard the
+    optimizer's state and gradients; stage 3 shards the weights too, and its training is not emitted yet. `build`
+    refuses such a spec, because what it would emit could not do what the plan says.
+    Example: `parallel: {zero_stage: 3}` beside a `train` section.
+    Fix: none needed for planning; to build, set `zero_stage` to 2 or leave it out.
+    """
+    parallel = case.written.parallel
+    if parallel is None or case.written.train is None or parallel.zero_stage in ("auto", *EMITTED_ZERO_STAGES):
+        return
+    yield Diagnostic(
+        code=ZERO_STAGE_NOT_EMITTED,
+        severity=Severity.WARNING,
+        message=f"`zero_stage: {parallel.zero_stage}` can be planned, but training with it is not emitted yet",
+        path="parallel.zero_stage",
+        primary=case.at.label("parallel.zero_stage", "`specc build` refuses it"),
+        related=(case.at.key_label("train", "what would have to be emitted"),),
+        help="none needed for a plan; to build, set `zero_stage` to 2, or remove it",
+    )
 
 
 RULES: tuple[Rule, ...] = (
@@ -132,5 +159,6 @@ RULES: tuple[Rule, ...] = (
     precision_not_on_device,
     zero_stage_too_low,
     network_without_effect,
-    launchers_not_built,
+    launcher_on_one_node,
+    zero_stage_not_emitted,
 )

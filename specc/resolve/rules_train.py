@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from specc.diagnostics import Diagnostic, Severity, rule
 from specc.resolve.case import Case, Rule, multiples_near, one_of
+from specc.resolve.paths import get
 
 
 @rule("sequence-longer-than-model")
@@ -97,16 +98,46 @@ def warmup_longer_than_training(case: Case) -> Iterator[Diagnostic]:
     warmup = None if train is None else train.schedule.warmup
     if steps is None or not warmup or warmup < steps:
         return
-    length = [path for path in ("train.steps", "train.tokens") if case.at.has(path)]
-    # Without either, the size of the model decides.
-    decides = length or ["model.num_layers", "model.hidden_size", "train.global_batch_size"]
     yield Diagnostic(
         code="warmup-longer-than-training",
         message=f"{warmup} steps of warm-up leave nothing of {steps} steps of training",
         path="train.schedule.warmup",
         primary=case.at.label("train.schedule.warmup", f"training has {steps} steps"),
-        related=case.labels(dict.fromkeys(decides, f"makes {steps} steps")),
+        related=case.labels(dict.fromkeys(_length_of(case), f"makes {steps} steps")),
         help=f"set `warmup` to {max(steps // 10, 0)}, or train longer",
+    )
+
+
+def _length_of(case: Case) -> list[str]:
+    """Return the keys that say how many steps there are."""
+    said = [path for path in ("train.steps", "train.tokens") if case.at.has(path)]
+    # Without either, the size of the model decides.
+    return said or ["model.num_layers", "model.hidden_size", "train.global_batch_size"]
+
+
+@rule("decay-longer-than-training")
+def decay_longer_than_training(case: Case) -> Iterator[Diagnostic]:
+    """The learning rate would have to decay before it has warmed up.
+
+    Why: warm-up is the beginning of training and decay its end. Where they overlap, neither is what the spec says.
+    Example: `steps: 1000` with `schedule: {kind: wsd, warmup: 300, decay: 800}`.
+    Fix: a decay of 10% to 20% of training; leave it out for 20%.
+    """
+    steps, warmup, path = case.filled.train.steps, case.filled.train.schedule.warmup, "train.schedule.decay"
+    if steps is None or warmup is None or warmup >= steps or not case.says(path):
+        return
+    decay, left = get(case.written, path), steps - warmup
+    if decay <= left:
+        return
+    yield Diagnostic(
+        code="decay-longer-than-training",
+        message=f"{decay} steps of decay do not fit behind {warmup} of warm-up in {steps} steps of training",
+        path=path,
+        primary=case.at.label(path, f"at most {left} are left"),
+        related=case.labels(
+            {**dict.fromkeys(_length_of(case), f"makes {steps} steps"), "train.schedule.warmup": "steps of warm-up"}
+        ),
+        help=f"set `decay` to {left} or less, or train longer",
     )
 
 
@@ -161,6 +192,7 @@ RULES: tuple[Rule, ...] = (
     tokens_and_steps,
     batch_not_divisible,
     warmup_longer_than_training,
+    decay_longer_than_training,
     tokens_below_one_step,
     betas_out_of_range,
 )

@@ -22,7 +22,8 @@ class Run(NamedTuple):
         sequence_length: Tokens per sequence.
         global_batch_size: Sequences per optimizer step over all ranks.
         micro_batch_size: Sequences per rank per forward; None leaves it to the planner.
-        warmup_steps: Optimizer steps of linear warm-up.
+        checkpoint_every: Optimizer steps between checkpoints.
+        validate_every: Optimizer steps between losses of held-out documents; None where none are held out.
         precision: Element types.
         activation_checkpointing: `none`, `full`, or None to leave it to the planner.
         zero_stage: 0 to 3, or None to leave it to the planner.
@@ -33,7 +34,8 @@ class Run(NamedTuple):
     sequence_length: int
     global_batch_size: int
     micro_batch_size: int | None
-    warmup_steps: int
+    checkpoint_every: int
+    validate_every: int | None
     precision: Precision
     activation_checkpointing: str | None
     zero_stage: int | None

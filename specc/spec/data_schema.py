@@ -1,23 +1,13 @@
 """The `data:` section of a spec."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from specc.catalog.fields import Section, key, only, planned
-
-
-class Source(Section):
-    """A folder of documents."""
-
-    name: str = key("Names the source in the data card.", min_length=1)
-    path: str = key("Folder or glob of the files.", min_length=1)
-    format: Annotated[
-        Literal["text", "code"],
-        planned("jsonl", "parquet", "html", "warc", "wet", "wikipedia", "huggingface"),
-    ] = key("What the files hold: each file is one document.", "text", reason="plain files")
-    weight: Annotated[Any, only(1.0, "source weights")] = key("Share in the mixture.", 1.0, reason="all documents once")
-    license: str | None = key("Licence note, carried to the data card.", None, reason="unknown")
+from specc.catalog.fields import Section, key, planned
+from specc.catalog.shards import Shards
+from specc.catalog.sources import AnySource
+from specc.catalog.steps import AnyStep
 
 
 class Packing(Section):
@@ -31,18 +21,32 @@ class Packing(Section):
     )
 
 
+class Validation(Section):
+    """What is held out of training."""
+
+    fraction: float = key(
+        "Share of the documents, chosen by the hash of their text; at least one.",
+        0.005,
+        reason="the larger the corpus, the fewer are needed",
+        gt=0,
+        le=0.5,
+    )
+
+
 class Data(Section):
     """Where text comes from and how it becomes sequences."""
 
-    sources: tuple[Source, ...] = Field(description="Folders of documents.", strict=False, min_length=1)
-    steps: Annotated[Any, only(None, "data steps")] = key("Filters, in order.", None, reason="every document is kept")
-    validation: Annotated[Any, only(None, "a validation split")] = key(
-        "Held-out share.", None, reason="nothing held out"
+    sources: tuple[AnySource, ...] = Field(description="Where documents lie.", strict=False, min_length=1)
+    steps: tuple[AnyStep, ...] = key(
+        "Extraction, filters and deduplication, in order.", (), reason="every document is kept", strict=False
     )
+    validation: Validation | None = key("What is held out of training.", None, reason="nothing is held out")
     packing: Packing = key("How documents fill sequences.", Packing.model_construct(), reason="no padding")
-    shards: Annotated[Any, only(None, "shard formats")] = key("Shard format.", None, reason="one file of token ids")
+    shards: Shards = key(
+        "The files that tokens are written to.", Shards.model_construct(), reason="memory-mapped token ids"
+    )
     on_error: Annotated[Literal["skip", "fail"], planned()] = key(
-        "What an unreadable file does.",
+        "What a file or a row does that cannot be read.",
         "skip",
         reason="one broken file should not stop a long job; it is reported",
     )

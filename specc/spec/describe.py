@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -16,7 +17,7 @@ from specc.spec.nodes import joined
 from specc.spec.schema import Spec
 from specc.spec.shape import Section, below, keys, sections_in, tag_of
 
-_TYPES = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "null"}
+_TYPES = {int: "a whole number", float: "a number", str: "a string", bool: "true or false", NoneType: "null"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,18 @@ def _tag_page(path: str, holders: tuple[Section, ...], parents: list[tuple[str, 
     """Return the page of the key that names a variant."""
     variants = tuple((tag[1], _summary(holder)) for holder in holders if (tag := tag_of(holder)))
     section, _, name = path.rpartition(".")
+    first = variants[0][0]
+    short = f"[{first}]" if parents[-1][1] else first
+    needs_more = any(field.is_required() and key != name for holder in holders for key, field in keys(holder).items())
+    also = "" if needs_more else f" `{section.rpartition('.')[2]}: {short}` is a short form."
     return KeyPage(
         path=path,
-        meaning=f"Which variant of `{section}`. `{section.rpartition('.')[2]}: {variants[0][0]}` is a short form.",
+        meaning=f"Which variant of `{section}`.{also}",
         values=" or ".join(f"`{tag}`" for tag, _ in variants),
         default=f"that of `{section}`",
         variants=variants,
         inside=(),
-        example=_example(parents, name, variants[0][0]),
+        example=_example(parents, name, first),
     )
 
 
@@ -125,7 +130,8 @@ def _values(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[str]:
             yield from () if part is NoneType else _values(part)
     elif origin is tuple:
         item, *_ = get_args(annotation)
-        yield f"a list of {' or '.join(dict.fromkeys(_values(item)))}"
+        kinds = " or ".join(dict.fromkeys(_values(item)))
+        yield "a list of mappings" if sections_in(item) else f"a list of {kinds}"
     elif sections_in(annotation):
         yield "a mapping"
     else:
@@ -153,14 +159,22 @@ def _default(field: FieldInfo) -> str:
 
 def _sample(field: FieldInfo, variants: tuple[tuple[str, str], ...], inside: tuple[str, ...]) -> str:
     """Return a value that could stand in an example."""
+    default = None if field.default in (PydanticUndefined, ()) else field.default
+    if get_origin(_plain(field.annotation)) is tuple and default is None:
+        return f"[{_one(get_args(field.annotation)[0], variants, inside)}]"
+    if isinstance(default, tuple) or (default is not None and not inside):
+        return _yaml(default)
+    return _one(field.annotation, variants, inside)
+
+
+def _one(annotation: Any, variants: tuple[tuple[str, str], ...], inside: tuple[str, ...]) -> str:
+    """Return a value of this type, or the first of these variants, or a mapping with the first of these keys."""
     if variants:
         return variants[0][0]
     if inside:
         return f"{{{inside[0]}: ...}}"
-    if field.default not in (None, PydanticUndefined):
-        return _yaml(field.default)
-    words = next(_values(field.annotation), "").partition(",")[0]
-    return {_TYPES[int]: "8", _TYPES[float]: "0.5", _TYPES[str]: "text"}.get(words, words.strip("`") or "null")
+    words = next(_values(annotation), "").partition(",")[0]
+    return {_TYPES[int]: "8", _TYPES[float]: "0.5", _TYPES[str]: "some text"}.get(words, words.strip("`") or "null")
 
 
 def _example(parents: list[tuple[str, bool]], name: str, value: str) -> str:
@@ -176,4 +190,6 @@ def _example(parents: list[tuple[str, bool]], name: str, value: str) -> str:
 def _yaml(value: object) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, BaseModel):
+        return "{" + ", ".join(f"{name}: {_yaml(item)}" for name, item in value) + "}"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -58,9 +58,10 @@ def _loosen_tags(node: object, sections: dict[str, Any]) -> None:
         if TAG in node:
             tag, default = node.pop(TAG)
             union = node["anyOf"][0]
-            reference = union.get("$ref") or union["discriminator"]["mapping"][default]
-            section = sections[reference.removeprefix(REFERENCE)]
-            section["required"] = [key for key in section.get("required", []) if key != tag]
+            if default:
+                reference = union.get("$ref") or union["discriminator"]["mapping"][default]
+                section = sections[reference.removeprefix(REFERENCE)]
+                section["required"] = [key for key in section.get("required", []) if key != tag]
         for value in node.values():
             _loosen_tags(value, sections)
     elif isinstance(node, list):

@@ -223,13 +223,14 @@ def _not_built(problem: Problem) -> Diagnostic:
     if inside and problem.at.has(joined(problem.path, inside)):
         problem = problem._replace(path=joined(problem.path, inside))
     single = isinstance(problem.node, Scalar)
+    name = "the item" if problem.key.isdigit() else f"`{problem.key}`"
     return Diagnostic(
         codes.NOT_BUILT,
         problem.message,
         problem.path,
         Label(problem.at.value(problem.path) if single else problem.at.key(problem.path), "not built yet"),
         note="the spec language has it; this version of specc refuses it rather than ignore it",
-        help=f"choose another value, or remove `{problem.key}`" if single else f"remove `{problem.key}`",
+        help=f"choose another value, or remove {name}" if single else f"remove {name}",
     )
 
 

@@ -33,7 +33,7 @@ def salvage(data: object, problems: Sequence[Diagnostic], at: Locator) -> tuple[
     whole, doubtful = deepcopy(data), set[str]()
     for _ in range(_ROUNDS):
         for problem in problems:
-            doubtful |= {problem.path, _meant(problem)}
+            doubtful |= {problem.path, _meant(problem), _removed(problem)}
             _repair(whole, problem, at)
         try:
             return Spec.model_validate(whole), frozenset(doubtful)
@@ -49,9 +49,16 @@ def _meant(problem: Diagnostic) -> str:
     return problem.path
 
 
+def _removed(problem: Diagnostic) -> str:
+    """Return the path of what goes: an item takes its list with it, since other paths count from it."""
+    above, _, name = problem.path.rpartition(".")
+    return above if name.isdigit() else problem.path
+
+
 def _repair(whole: Any, problem: Diagnostic, at: Locator) -> None:
     """Rename a misspelled key, remove a refused value, or put a stand-in where a refused one must be."""
-    *parents, name = problem.path.split(".")
+    gone = _removed(problem)
+    *parents, name = gone.split(".")
     section = whole
     for parent in parents:
         section = section.get(parent) if isinstance(section, dict) else _item(section, parent)
@@ -59,9 +66,9 @@ def _repair(whole: Any, problem: Diagnostic, at: Locator) -> None:
         return
     if name in section:
         value, meant = section.pop(name), _meant(problem).rpartition(".")[2]
-        if meant != name:
+        if gone == problem.path and meant != name:
             section.setdefault(meant, value)
-    elif at.has(problem.path):
+    elif gone == problem.path and at.has(gone):
         section[name] = "x" if name in _TEXTS else 1
 
 

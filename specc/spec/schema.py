@@ -40,13 +40,21 @@ class Cluster(Section):
     gpus_per_node: Count = key("Devices in one node.", 1, reason="one device")
     nodes: Count = key("Nodes.", 1, reason="one node")
     network: Network = key("Links between nodes.", Network.model_construct(), reason="the device's usual network")
-    launcher: Annotated[Literal["local"], planned("torchrun", "slurm", "kubernetes")] = key(
-        "What starts the ranks.", "local", reason="this machine"
+    launcher: Annotated[Literal["local", "torchrun"], planned("slurm", "kubernetes")] | None = key(
+        "What starts the ranks: a script on this machine, or torchrun on each node.", None
     )
     price_per_gpu_hour: float | None = key("USD per device and hour.", None, reason="the catalogue's range", gt=0)
     calibration: Annotated[Any, only(None, "calibration profiles")] = key(
         "Measured profile.", None, reason="uncalibrated"
     )
+
+
+class Eval(Section):
+    """How the model is judged while it trains."""
+
+    every: Count | None = key("Optimizer steps between two losses of the held-out documents.", None)
+    tasks: Annotated[Any, only(None, "evaluation on tasks")] = key("Benchmarks.", None, reason="the held-out loss only")
+    gates: Annotated[Any, only(None, "gating on evaluations")] = key("What must be reached.", None, reason="none")
 
 
 def package_of(name: str) -> str:
@@ -68,7 +76,9 @@ class Spec(Section):
     align: Annotated[Any, only(None, "`align`")] = key("Stages after pretraining.", None, reason=NOT_BUILT)
     safety: Annotated[Any, only(None, "`safety`")] = key("Guards and attacks.", None, reason=NOT_BUILT)
     serve: Annotated[Any, only(None, "`serve`")] = key("Serving.", None, reason=NOT_BUILT)
-    eval: Annotated[Any, only(None, "`eval`")] = key("Evaluation.", None, reason=NOT_BUILT)
+    eval: Eval | None = key(
+        "Evaluation.", None, reason="the loss of held-out documents, where there are any, at each checkpoint"
+    )
 
     @field_validator("name")
     @classmethod

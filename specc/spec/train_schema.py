@@ -5,7 +5,40 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from specc.catalog.fields import Count, Only, Section, key, only, planned
-from specc.catalog.training import AdamW, AnyOptimizer, AnySchedule, Cosine
+from specc.catalog.schedule import AnySchedule, Cosine
+from specc.catalog.stability import AnyPolicy, NonFinite
+from specc.catalog.training import AdamW, AnyOptimizer
+
+
+class Checkpoint(Section):
+    """Which steps are saved, and which of those are kept. The last step is always both."""
+
+    every: Count | None = key("Optimizer steps between checkpoints.", None)
+    keep_last: Count = key(
+        "Newest checkpoints that are kept.", 3, reason="one to resume from, two more should it be damaged"
+    )
+    keep_every: Count | None = key(
+        "Checkpoints of steps that this divides are kept for good.", None, reason="only the newest are kept"
+    )
+    path: Annotated[Any, only(None, "a checkpoint store")] = key(
+        "Where checkpoints go.", None, reason="the folder of the run"
+    )
+    # `async` is a word of Python.
+    in_background: Annotated[Any, only(False, "asynchronous checkpointing")] = key(
+        "Whether training goes on while a checkpoint is written.",
+        False,
+        reason="a checkpoint is whole before the next step",
+        alias="async",
+    )
+
+
+class Logging(Section):
+    """Where metrics go beside `metrics.jsonl`, which has every step."""
+
+    every: Count = key("Optimizer steps between two reports to these loggers.", 10, reason="enough for a curve")
+    to: tuple[Annotated[Literal["tensorboard"], planned("wandb", "mlflow")], ...] = key(
+        "Loggers.", (), reason="metrics.jsonl has everything", strict=False
+    )
 
 
 class Train(Section):
@@ -37,9 +70,18 @@ class Train(Section):
     phases: Annotated[Any, only(None, "training phases")] = key("What changes, in order.", None, reason="one phase")
     curriculum: Annotated[Any, only(None, "a curriculum")] = key("Order of the data.", None, reason="shuffled")
     batch_ramp: Annotated[Any, only(None, "a batch ramp")] = key("Growth of the batch.", None, reason="constant batch")
-    checkpoint: Annotated[Any, only(None, "checkpoint policies")] = key("When to save.", None, reason="at the end")
-    stability: Annotated[Any, only(None, "stability policies")] = key("What to do about spikes.", None, reason="none")
-    logging: Annotated[Any, only(None, "loggers")] = key("Where metrics go.", None, reason="metrics.jsonl")
+    checkpoint: Checkpoint = key(
+        "What is saved, and when.", Checkpoint.model_construct(), reason="a run resumes from its last checkpoint"
+    )
+    stability: tuple[AnyPolicy, ...] = key(
+        "What is done about steps that went wrong, one entry for each `when`.",
+        (NonFinite.default(),),
+        reason="weights that took a NaN stay NaN",
+        strict=False,
+    )
+    logging: Logging = key(
+        "Where metrics go.", Logging.model_construct(), reason="metrics.jsonl needs nothing installed"
+    )
     early_stopping: Annotated[Any, only(None, "early stopping")] = key("When to stop.", None, reason="never early")
 
 
@@ -59,12 +101,12 @@ class Parallel(Section):
     """How training spreads over devices."""
 
     engine: Annotated[Literal["deepspeed"], planned("fsdp", "ddp", "megatron")] = key(
-        "What runs it.", "deepspeed", reason="ZeRO 0-3 behind one configuration"
+        "What runs it.", "deepspeed", reason="every ZeRO stage behind one configuration"
     )
     zero_stage: Literal[0, 1, 2, 3, "auto"] = key(
         "What ZeRO shards: 1 optimizer state, 2 gradients too, 3 weights too.",
         "auto",
-        reason="the planner takes the shortest step that fits, then the lowest stage",
+        reason="the planner takes the shortest step that fits, then the lowest of the stages that are emitted: 0, 1, 2",
     )
     sharding: Annotated[Any, only(None, "FSDP sharding")] = key("FSDP's kind of sharding.", None, reason="DeepSpeed")
     tensor: Annotated[Literal[1, "auto"], _one_rank("tensor parallelism")] = key(

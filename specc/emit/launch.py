@@ -1,0 +1,82 @@
+"""The emitted `launch/` and `ds_config.json`: what starts the stages."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from specc.emit.render import render
+from specc.emit.views import HEADER
+from specc.plan import Decided
+
+# DeepSpeed's own prints: the run says more.
+STEPS_PER_PRINT = 1_000_000
+# Stage 0 has no shards to save and load by parameter, and steps Adam once before training when bf16 is on.
+LOWEST_STAGE = 1
+EVALUATION = (
+    'say "evaluation"',
+    'python "$project/eval.py" --checkpoint "$checkpoint" --data "$out/data" ${SMOKE:+--smoke}',
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalView:
+    """What `launch/local.sh.j2` says."""
+
+    header: str
+    name: str
+    evaluation: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RanksView:
+    """What `launch/torchrun.sh.j2` and `launch/deepspeed.sh.j2` say."""
+
+    header: str
+    name: str
+    ranks: int
+
+
+def launch_files(decided: Decided) -> dict[str, str]:
+    """Return the launchers, by path; none for a spec without `train`."""
+    resolved = decided.resolved
+    spec = resolved.spec
+    if spec.train is None:
+        return {}
+    ranks = RanksView(HEADER, spec.name, resolved.machines.gpus_per_node)
+    files = {
+        "ds_config.json": json.dumps(ds_config(decided), indent=2) + "\n",
+        "launch/deepspeed.sh": render("launch/deepspeed.sh.j2", ranks),
+        "launch/torchrun.sh": render("launch/torchrun.sh.j2", ranks),
+    }
+    if spec.data is not None and spec.tokenizer is not None:
+        held_out = EVALUATION if spec.data.validation is not None else ()
+        files["launch/local.sh"] = render("launch/local.sh.j2", LocalView(HEADER, spec.name, held_out))
+    return files
+
+
+def ds_config(decided: Decided) -> dict[str, Any]:
+    """Return DeepSpeed's configuration; train.py brings the optimizer, and sets the learning rate of each step."""
+    run, strategy, train = decided.resolved.run, decided.strategy, decided.resolved.spec.train
+    config: dict[str, Any] = {
+        "train_batch_size": run.global_batch_size,
+        "train_micro_batch_size_per_gpu": strategy.micro_batch_size,
+        "gradient_accumulation_steps": strategy.gradient_accumulation,
+        "zero_optimization": {"stage": max(strategy.zero_stage, LOWEST_STAGE)},
+        "steps_per_print": STEPS_PER_PRINT,
+    }
+    if train is not None and train.grad_clip is not None:
+        config["gradient_clipping"] = train.grad_clip
+    return config | PRECISIONS[run.precision.compute]
+
+
+PRECISIONS: dict[str, dict[str, Any]] = {
+    "fp32": {},
+    # Weights in bf16 beside fp32 master weights; gradients are added up and reduced in fp32.
+    "bf16": {
+        "bf16": {"enabled": True},
+        "data_types": {"grad_accum_dtype": "fp32"},
+        "communication_data_type": "fp32",
+    },
+}
