@@ -7,17 +7,18 @@ Reads text and writes DIR/tokenizer.json. The same text gives the same tokenizer
 import argparse
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from gpt_13b.documents import CorpusError, find_files, read_documents
-from gpt_13b.files import replacing
+from gpt_13b.documents import Corpus, CorpusError, find_files
+from gpt_13b.files import locked, replacing
 from gpt_13b.progress import Progress
 
 VOCAB_SIZE = 50304
 SMOKE_VOCAB_SIZE = 322
-SMOKE_FILES = 20
+SMOKE_DOCUMENTS = 64
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -43,7 +44,7 @@ def train_tokenizer(texts: Iterator[str], vocab_size: int) -> Tokenizer:
 def arguments() -> argparse.Namespace:
     """Return what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    paths = "files, folders or globs of UTF-8 text"
+    paths = "files, folders or globs; suffixes tell their formats"
     parser.add_argument("--input", nargs="+", required=True, metavar="PATH", help=paths)
     parser.add_argument("--exclude", nargs="+", default=[], metavar="GLOB", help="leave out")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -54,17 +55,18 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the stage."""
     args = arguments()
-    files, vocab_size = find_files(args.input, args.exclude), VOCAB_SIZE
-    if args.smoke:
-        files, vocab_size = files[:SMOKE_FILES], SMOKE_VOCAB_SIZE
     progress = Progress()
-    tokenizer = train_tokenizer(read_documents(files, progress), vocab_size)
+    corpus = Corpus(find_files(args.input, args.exclude), progress)
+    documents, vocab_size = iter(corpus), VOCAB_SIZE
+    if args.smoke:
+        documents, vocab_size = islice(documents, SMOKE_DOCUMENTS), SMOKE_VOCAB_SIZE
+    tokenizer = train_tokenizer((document.text for document in documents), vocab_size)
     if tokenizer.get_vocab_size() < vocab_size:
         raise CorpusError(
-            f"{len(files):,} files hold too little text for {vocab_size:,} tokens: "
+            f"{len(corpus.files):,} files hold too little text for {vocab_size:,} tokens: "
             f"only {tokenizer.get_vocab_size():,} came about"
         )
-    with replacing(args.out / "tokenizer.json") as aside:
+    with locked(args.out), replacing(args.out / "tokenizer.json") as aside:
         tokenizer.save(str(aside))
     progress.note(f"{vocab_size:,} tokens in {args.out / 'tokenizer.json'}")
 

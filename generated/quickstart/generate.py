@@ -3,13 +3,15 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from quickstart.checkpoint import CheckpointError
-from quickstart.generation import generate, greedy, sampler
+from quickstart.generation import beam_search, generate, greedy, sampler
 from quickstart.model import load
 
 EOS = "<|end|>"
@@ -22,33 +24,44 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, required=True, metavar="CKPT")
     parser.add_argument("--prompt", required=True, metavar="TEXT")
     parser.add_argument("--max-new-tokens", type=int, default=100, metavar="N", help="default: 100")
-    parser.add_argument("--temperature", type=float, default=0.0, help="0, the default, is greedy")
+    parser.add_argument("--temperature", type=float, help="0 is greedy; 1 draws as the model says")
     parser.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest tokens")
-    parser.add_argument("--top-p", type=float, default=1.0, metavar="P", help="from P of all")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--top-p", type=float, metavar="P", help="draw from the likeliest P of 1")
+    parser.add_argument("--beams", type=int, default=1, metavar="N", help="search with N texts")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn; default: 0")
     parser.add_argument("--smoke", action="store_true", help="a few tokens only")
     return parser.parse_args()
+
+
+def chooser(args: argparse.Namespace) -> Callable[[Tensor], Tensor]:
+    """Return how tokens are chosen: the likeliest, unless an option asks for chance."""
+    temperature, top_p = args.temperature, args.top_p
+    if temperature is None:
+        temperature = 0.0 if args.top_k is None and top_p is None else 1.0
+    if temperature == 0:
+        return greedy
+    generator = torch.Generator().manual_seed(args.seed)
+    return sampler(temperature, args.top_k, 1.0 if top_p is None else top_p, generator)
 
 
 def main() -> None:
     """Run the stage."""
     args = arguments()
+    sample = chooser(args)
+    if args.beams != 1 and sample is not greedy:
+        raise ValueError("--beams looks for the likeliest text, and leaves nothing to chance")
     model = load(args.checkpoint)
     tokenizer_file = args.checkpoint / "tokenizer.json"
     if not tokenizer_file.is_file():
         raise CheckpointError(f"{args.checkpoint} holds no tokenizer.json")
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    sample = greedy
-    if args.temperature:
-        generator = torch.Generator().manual_seed(args.seed)
-        sample = sampler(args.temperature, args.top_k, args.top_p, generator)
-    tokens = generate(
-        model,
-        torch.tensor([tokenizer.encode(args.prompt).ids], dtype=torch.long),
-        SMOKE_TOKENS if args.smoke else args.max_new_tokens,
-        sample,
-        stop=tokenizer.token_to_id(EOS),
-    )
+    prompt = torch.tensor([tokenizer.encode(args.prompt).ids], dtype=torch.long)
+    length = SMOKE_TOKENS if args.smoke else args.max_new_tokens
+    stop = tokenizer.token_to_id(EOS)
+    if args.beams == 1:
+        tokens = generate(model, prompt, length, sample, stop)
+    else:
+        tokens = beam_search(model, prompt, length, args.beams, stop)
     print(tokenizer.decode(tokens[0].tolist()))
 
 

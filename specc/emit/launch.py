@@ -16,7 +16,7 @@ STEPS_PER_PRINT = 1_000_000
 LOWEST_STAGE = 1
 EVALUATION = (
     'say "evaluation"',
-    'python "$project/eval.py" --checkpoint "$checkpoint" --data "$out/data" ${SMOKE:+--smoke}',
+    'python "$project/eval.py" --checkpoint "$checkpoint" --data "$out/data" --compare ${SMOKE:+--smoke}',
 )
 
 

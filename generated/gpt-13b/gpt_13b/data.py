@@ -2,7 +2,10 @@
 """Batches of the tokens that prepare_data.py wrote, in an order that the seed decides."""
 
 import json
-from functools import lru_cache
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +15,9 @@ from torch import Tensor
 
 from .files import sha256
 from .model import IGNORED
+from .shards import BLOCK, DataError, Shard
 
-
-class DataError(Exception):
-    """A folder holds no data that can train this model; the text says why."""
+ROUNDS = 6  # of the shuffle: four are enough for many windows, the others for very few
 
 
 class Batch(NamedTuple):
@@ -41,17 +43,19 @@ def to_batch(windows: np.ndarray, end: int) -> Batch:
 
 
 class Dataset:
-    """Endless sequences: every window of the tokens once, shuffled, then all in another order.
+    """Endless sequences: all windows of a split's tokens, shuffled, then again in another order.
 
     Sequence i depends on i, the seed and the tokens alone: a step has the same sequences whenever
-    it is run, and however it is cut into micro-batches.
+    it is run, and however it is cut into micro-batches or dealt out to ranks.
     """
 
-    def __init__(self, folder: Path, vocab_size: int, sequence_length: int, seed: int) -> None:
-        """Open the tokens of a folder.
+    def __init__(
+        self, folder: Path, split: str, vocab_size: int, sequence_length: int, seed: int
+    ) -> None:
+        """Open a split, "train" or "validation", of the data in a folder.
 
         Raises:
-            DataError: They are missing, damaged, too few, or of a vocabulary above `vocab_size`.
+            DataError: Files are missing or damaged, or do not fit the model.
         """
         card = read_card(folder)
         if card["vocab_size"] > vocab_size:
@@ -59,49 +63,99 @@ class Dataset:
                 f"{folder} was made by a tokenizer of {card['vocab_size']:,} tokens, "
                 f"and the model has {vocab_size:,}"
             )
-        self.tokens = np.memmap(folder / "tokens.bin", dtype=card["token_type"], mode="r")
+        self.shards = open_shards(folder, card, split)
+        # Where each shard starts among the tokens of the split, and where the last one ends.
+        self.starts = [0, *accumulate(len(shard) for shard in self.shards)]
         self.end = card["eos"]
         self.sequence_length = sequence_length
         self.seed = seed
         # Neighbours share a token: the last target of a window is the first token of the next.
-        self.windows = (len(self.tokens) - 1) // sequence_length
+        self.windows = (self.starts[-1] - 1) // sequence_length
         if self.windows < 1:
             raise DataError(
-                f"{folder} holds {len(self.tokens):,} tokens, "
-                f"fewer than a sequence of {sequence_length:,}"
+                f"{folder} holds {self.starts[-1]:,} tokens for {split}, "
+                f"fewer than a sequence of {sequence_length:,} and its last target"
             )
+        content = json.dumps([card["splits"][split], card["tokenizer_sha256"]])
+        self.fingerprint = blake2b(content.encode(), digest_size=16).hexdigest()
 
-    def batch(self, first: int, size: int) -> Batch:
-        """Return the `size` sequences from number `first` on."""
-        windows = np.stack([self.window(number) for number in range(first, first + size)])
+    def batch(self, numbers: Sequence[int]) -> Batch:
+        """Return the sequences with these numbers."""
+        windows = np.stack([self.window(number) for number in self.sample_ids(numbers)])
         return to_batch(windows, self.end)
 
+    def sample_ids(self, numbers: Sequence[int]) -> list[int]:
+        """Return which window each of these sequences is."""
+        places = [divmod(number, self.windows) for number in numbers]
+        return [shuffled(place, self.windows, f"{self.seed} {epoch}") for epoch, place in places]
+
     def window(self, number: int) -> np.ndarray:
-        """Return the tokens of a sequence and the one that follows them."""
-        epoch, place = divmod(number, self.windows)
-        start = int(shuffled(self.windows, self.seed, epoch)[place]) * self.sequence_length
-        return self.tokens[start : start + self.sequence_length + 1].astype(np.int64)
+        """Return the tokens of a window and the one that follows them; shards may meet in it."""
+        start = number * self.sequence_length
+        stop = start + self.sequence_length + 1
+        first, last = bisect_right(self.starts, start) - 1, bisect_left(self.starts, stop)
+        pieces = [
+            shard.read(max(start - offset, 0), min(stop - offset, len(shard)))
+            for shard, offset in zip(self.shards[first:last], self.starts[first:last], strict=True)
+        ]
+        return np.concatenate(pieces)
+
+    def documents(self) -> Iterator[np.ndarray]:
+        """Yield the tokens of every document [T], its end token included, in order."""
+        for shard in self.shards:
+            begun: list[np.ndarray] = []
+            for start in range(0, len(shard), BLOCK):
+                tokens = shard.read(start, min(start + BLOCK, len(shard)))
+                *ended, rest = np.split(tokens, np.flatnonzero(tokens == self.end) + 1)
+                for piece in ended:
+                    yield np.concatenate([*begun, piece])
+                    begun = []
+                begun.append(rest)
 
 
-@lru_cache(maxsize=2)
-def shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the numbers below `count` in the order of an epoch."""
-    return np.random.default_rng([seed, epoch]).permutation(count)
+def shuffled(place: int, count: int, key: str) -> int:
+    """Return what stands at a place when the numbers below `count` are put in random order.
+
+    A Feistel network (Luby and Rackoff 1988) mixes the place, again if the result is not below
+    `count` (Black and Rogaway 2002). It needs no table, and no library's generator decides it.
+    """
+    half = ((count - 1).bit_length() + 1) // 2
+    mask = (1 << half) - 1
+    while True:
+        left, right = place >> half, place & mask
+        for turn in range(ROUNDS):
+            digest = blake2b(b"%d %d" % (turn, right), key=key.encode(), digest_size=8).digest()
+            left, right = right, left ^ (int.from_bytes(digest, "little") & mask)
+        place = left << half | right
+        if place < count:
+            return place
+
+
+def open_shards(folder: Path, card: dict[str, Any], split: str) -> list[Shard]:
+    """Return the shards of a split.
+
+    Raises:
+        DataError: There are none, or a file is missing or damaged.
+    """
+    described = card["splits"].get(split, {"shards": []})["shards"]
+    if not described:
+        raise DataError(f"{folder} holds no documents for {split}")
+    try:
+        return [Shard(folder / shard["file"], shard, card["token_type"]) for shard in described]
+    except FileNotFoundError as error:
+        raise DataError(f"{error.filename} is missing: run prepare_data.py") from error
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """Return the data card of a folder, after a look at the files that it describes.
+    """Return the data card of a folder.
 
     Raises:
-        DataError: The card or a file is missing, or a file is not the one described.
+        DataError: It is missing, or no card, or another tokenizer than its own lies beside it.
     """
     card_file = folder / "data_card.json"
     try:
         card = json.loads(card_file.read_text())
-        tokens, tokenizer = card["files"]["tokens.bin"], card["files"]["tokenizer.json"]
-        if (folder / "tokens.bin").stat().st_size != tokens["bytes"]:
-            raise DataError(f"{folder / 'tokens.bin'} is damaged: not {tokens['bytes']:,} bytes")
-        if sha256(folder / "tokenizer.json") != tokenizer["sha256"]:
+        if sha256(folder / "tokenizer.json") != card["tokenizer_sha256"]:
             raise DataError(f"{folder} was made by another tokenizer than the one that lies in it")
     except FileNotFoundError as error:
         raise DataError(f"{error.filename} is missing: run prepare_data.py") from error

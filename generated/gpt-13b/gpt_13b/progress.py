@@ -4,13 +4,10 @@
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
-
-Item = TypeVar("Item")
 
 REFRESH_SECONDS = 0.1  # on a terminal
 LINE_SECONDS = 5.0  # in a log
+BAR_WIDTH = 20
 
 
 class Progress:
@@ -37,8 +34,8 @@ class Progress:
         clear = "\r\033[K" if self.live else ""
         print(f"{clear}{text}", file=sys.stderr, flush=True)
 
-    def track(self, items: Sequence[Item], doing: str) -> Iterator[Item]:
-        """Yield the items, saying how many are done."""
-        for done, item in enumerate(items):
-            self.show(f"{doing} {done:,} of {len(items):,} ({done / len(items):.0%})")
-            yield item
+
+def bar(share: float) -> str:
+    """Return a share as a picture and in percent."""
+    done = round(share * BAR_WIDTH)
+    return f"[{'#' * done}{'.' * (BAR_WIDTH - done)}] {share:4.0%}"

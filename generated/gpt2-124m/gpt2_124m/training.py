@@ -5,14 +5,17 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .data import Batch, Dataset
 from .model import IGNORED, Model, loss_sum
+from .ranks import ALONE, Ranks
 
 LEARNING_RATE = 0.0006  # at its highest
 BETA1 = 0.9
@@ -30,8 +33,44 @@ class Work:
 
     steps: int = 600000
     sequence_length: int = 1024
-    global_batch_size: int = 480  # sequences per optimizer step
-    micro_batch_size: int = 32  # sequences per forward pass
+    global_batch_size: int = 480  # sequences per optimizer step, over all ranks
+    micro_batch_size: int = 32  # sequences per rank and forward pass, at most
+    checkpoint_every: int = 1000  # steps
+
+    def on(self, ranks: Ranks) -> "Work":
+        """Return the work as it is split over ranks.
+
+        Raises:
+            ValueError: It cannot be split evenly.
+        """
+        share, rest = divmod(self.global_batch_size, ranks.size)
+        micro_batch_size = min(self.micro_batch_size, share)
+        if rest or share % micro_batch_size:
+            raise ValueError(
+                f"{self.global_batch_size} sequences per step cannot be split evenly over "
+                f"{ranks.size} ranks, {self.micro_batch_size} per forward pass"
+            )
+        return replace(self, micro_batch_size=micro_batch_size)
+
+    @property
+    def tokens_per_step(self) -> int:
+        """The tokens of an optimizer step, over all ranks."""
+        return self.global_batch_size * self.sequence_length
+
+    def sequences(self, step: int) -> range:
+        """Return the numbers of the sequences of a step, counted from 0."""
+        return range(step * self.global_batch_size, (step + 1) * self.global_batch_size)
+
+
+class Step(NamedTuple):
+    """What an optimizer step came to."""
+
+    loss: float  # before it, mean over the targets of all ranks
+    grad_norm: float  # before clipping
+    taken: bool  # False where these are not finite: weights and optimizer are as before
+
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter, with the number of steps
 
 
 def make_optimizer(model: nn.Module) -> torch.optim.AdamW:
@@ -48,18 +87,18 @@ def make_optimizer(model: nn.Module) -> torch.optim.AdamW:
 
 
 def learning_rate(step: int, steps: int) -> float:
-    """Return the learning rate of a step, counted from 0: linear warm-up, then half a cosine."""
+    """Return the learning rate of one of `steps` steps, counted from 0.
+
+    Linear warm-up, then half a cosine. A run shorter than the warm-up ends in it.
+    """
     if step < WARMUP_STEPS:
         return LEARNING_RATE * (step + 1) / WARMUP_STEPS
-    return half_cosine(step - WARMUP_STEPS, steps - WARMUP_STEPS)
+    return LEARNING_RATE * half_cosine(step - WARMUP_STEPS, steps - WARMUP_STEPS)
 
 
 def half_cosine(step: int, steps: int) -> float:
-    """Return the rate on its way from LEARNING_RATE down to its end, where it stays."""
-    lowest = MIN_LR_RATIO * LEARNING_RATE
-    if step >= steps:
-        return lowest
-    return lowest + (LEARNING_RATE - lowest) * (1 + math.cos(math.pi * step / steps)) / 2
+    """Return the rate as a share of LEARNING_RATE, on its way from 1 down to MIN_LR_RATIO."""
+    return MIN_LR_RATIO + (1 - MIN_LR_RATIO) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
 def compile_blocks(model: Model) -> None:
@@ -72,6 +111,12 @@ def compile_blocks(model: Model) -> None:
         block.forward = torch.compile(block.forward)
 
 
+def seed_dropout(seed: int, step: int, rank: int) -> None:
+    """Let what a step drops depend on these alone: a step taken again drops the same."""
+    (state,) = np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)
+    torch.manual_seed(int(state))
+
+
 def batch_loss(model: Model, batch: Batch) -> Tensor:
     """Return the loss summed over the targets of a micro-batch, matmuls in bfloat16."""
     with torch.autocast(batch.tokens.device.type, dtype=torch.bfloat16):
@@ -79,41 +124,57 @@ def batch_loss(model: Model, batch: Batch) -> Tensor:
     return loss_sum(logits, batch.targets)
 
 
-def clip_gradients(model: nn.Module) -> Tensor:
+def clip_gradients(model: nn.Module) -> float:
     """Scale the gradients down to a norm of GRAD_CLIP if it is larger; return the norm before."""
-    return nn.utils.clip_grad_norm_(model.parameters(), GRAD_CLIP)
+    return nn.utils.clip_grad_norm_(model.parameters(), GRAD_CLIP).item()
 
 
-def micro_batches(data: Dataset, work: Work, step: int) -> Iterator[Batch]:
-    """Yield the sequences of a step, as many at a time as one forward pass takes."""
-    first = step * work.global_batch_size
-    for number in range(first, first + work.global_batch_size, work.micro_batch_size):
-        yield data.batch(number, work.micro_batch_size)
+def micro_batches(data: Dataset, work: Work, step: int, ranks: Ranks = ALONE) -> list[Batch]:
+    """Return this rank's sequences of a step, as many at a time as one forward pass takes."""
+    share = work.global_batch_size // ranks.size
+    numbers = work.sequences(step)[ranks.rank * share : (ranks.rank + 1) * share]
+    return [
+        data.batch(numbers[start : start + work.micro_batch_size]).to(ranks.device)
+        for start in range(0, share, work.micro_batch_size)
+    ]
 
 
-def accumulate(model: Model, micro_batches: Sequence[Batch]) -> Tensor:
-    """Add the gradient of the mean loss over all targets of the micro-batches; return that loss.
+def count_targets(micro_batches: Sequence[Batch], ranks: Ranks) -> Tensor:
+    """Return the number of targets of all micro-batches of all ranks."""
+    counts = [(batch.targets != IGNORED).sum() for batch in micro_batches]
+    return ranks.sum(torch.stack(counts).sum())
+
+
+def accumulate(model: Model, micro_batches: Sequence[Batch], ranks: Ranks = ALONE) -> Tensor:
+    """Add the gradient of the mean loss over all targets of all ranks; return that loss.
 
     Every micro-batch is divided by the targets of all, not by its own: the result is that of one
     large batch, however it is cut and however unequally IGNORED targets are spread.
     """
-    targets = sum(int((batch.targets != IGNORED).sum()) for batch in micro_batches)
-    total = torch.zeros((), device=micro_batches[0].tokens.device)
+    targets = count_targets(micro_batches, ranks)
+    total = torch.zeros((), device=targets.device)
     for batch in micro_batches:
         loss = batch_loss(model, batch) / targets
         loss.backward()
         total = total + loss.detach()
-    return total
+    ranks.sum_all(parameter.grad for parameter in model.parameters())
+    return ranks.sum(total)
 
 
 def train_step(
-    model: Model, optimizer: torch.optim.Optimizer, micro_batches: Sequence[Batch], lr: float
-) -> tuple[float, float]:
-    """Take one optimizer step; return the loss before it and the norm of its gradient."""
+    model: Model,
+    optimizer: torch.optim.Optimizer,
+    micro_batches: Sequence[Batch],
+    lr: float,
+    ranks: Ranks = ALONE,
+) -> Step:
+    """Take one optimizer step, unless its loss or its gradient is not finite."""
     for group in optimizer.param_groups:
         group["lr"] = lr
     optimizer.zero_grad()
-    loss = accumulate(model, micro_batches)
+    loss = accumulate(model, micro_batches, ranks).item()
     grad_norm = clip_gradients(model)
-    optimizer.step()
-    return loss.item(), grad_norm.item()
+    taken = math.isfinite(loss) and math.isfinite(grad_norm)
+    if taken:
+        optimizer.step()
+    return Step(loss, grad_norm, taken)

@@ -48,6 +48,10 @@ class Cache:
         self.heads[layer] = k, v
         return k, v
 
+    def select(self, rows: Tensor) -> None:
+        """Keep these sequences of the batch, in this order; any may be kept several times."""
+        self.heads = [past and (past[0][rows], past[1][rows]) for past in self.heads]
+
 
 class Context(NamedTuple):
     """What all blocks of one forward pass share."""

@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -17,10 +17,19 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"  # where large models list the shards of their weights
 SIZES = "config.json"
 MANIFEST = "manifest.json"  # the checksum of every other file; written last
+TRAINER = "trainer/"  # what only training reads
+STATE, OPTIMIZER = "trainer/state.json", "trainer/optimizer.safetensors"
 
 
 class CheckpointError(Exception):
     """A folder is no checkpoint of this model, or is damaged; the text names the file and why."""
+
+
+class Training(NamedTuple):
+    """What training needs to go on, besides the weights."""
+
+    state: dict[str, Any]
+    optimizer: Mapping[str, Tensor]
 
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, int], dict[str, Tensor]]:
@@ -29,7 +38,8 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, int], dict[str, Tensor]]:
     Raises:
         CheckpointError: A file is missing, differs from its checksum, or cannot be understood.
     """
-    names = verified_files(folder)
+    names = checksums(folder)
+    verify(folder, [name for name in names if not name.startswith(TRAINER)])
     if SIZES not in names:
         raise CheckpointError(f"{folder} is no checkpoint: its manifest lists no {SIZES}")
     shards = {WEIGHTS}
@@ -39,11 +49,20 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, int], dict[str, Tensor]]:
     for shard in sorted(shards):
         if shard not in names:
             raise CheckpointError(f"{folder} is no checkpoint: its manifest lists no {shard}")
-        try:
-            weights |= load_file(folder / shard)
-        except SafetensorError as error:
-            raise CheckpointError(f"{folder / shard} holds no tensors: {error}") from error
+        weights |= read_tensors(folder / shard)
     return read_json(folder / SIZES), weights
+
+
+def read_training(folder: Path) -> Training:
+    """Return what training needs to go on from a checkpoint.
+
+    Raises:
+        CheckpointError: The checkpoint has no such part, or it is damaged.
+    """
+    if not {STATE, OPTIMIZER} <= checksums(folder).keys():
+        raise CheckpointError(f"{folder} holds weights only: training cannot go on from it")
+    verify(folder, (STATE, OPTIMIZER))
+    return Training(read_json(folder / STATE), read_tensors(folder / OPTIMIZER))
 
 
 def write_checkpoint(
@@ -51,53 +70,117 @@ def write_checkpoint(
     sizes: Mapping[str, int],
     weights: Mapping[str, Tensor],
     extra: Iterable[Path] = (),
+    training: Training | None = None,
 ) -> None:
-    """Write a checkpoint and copies of the `extra` files; a checkpoint already there is replaced.
+    """Write a checkpoint and copies of the `extra` files.
 
     Everything is written beside `folder` and renamed at the end: `folder` never holds a part of it.
 
     Raises:
-        CheckpointError: `folder` holds something other than a checkpoint.
+        CheckpointError: `folder` is there already, or cannot be written.
     """
-    if folder.exists() and not (folder / MANIFEST).exists():
-        raise CheckpointError(f"{folder} is there already, and is no checkpoint")
-    new, old = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
-    new.mkdir(parents=True)
-    save_file({name: tensor.contiguous() for name, tensor in weights.items()}, new / WEIGHTS)
-    (new / SIZES).write_text(json.dumps(dict(sizes), indent=2) + "\n")
-    for file in extra:
-        shutil.copyfile(file, new / file.name)
-    sums = {file.name: sha256(file) for file in sorted(new.iterdir())}
-    (new / MANIFEST).write_text(json.dumps({"sha256": sums}, indent=2) + "\n")
-    for file in new.iterdir():
-        sync(file)
-    sync(new)
     if folder.exists():
-        folder.rename(old)
-    new.rename(folder)
-    sync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+        raise CheckpointError(f"{folder} is there already: choose another, or remove it")
+    new = unfinished(folder)
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        new.mkdir(parents=True)
+        write_tensors(weights, new / WEIGHTS)
+        (new / SIZES).write_text(json.dumps(dict(sizes), indent=2) + "\n")
+        for file in extra:
+            shutil.copyfile(file, new / file.name)
+        if training is not None:
+            (new / TRAINER).mkdir()
+            (new / STATE).write_text(json.dumps(training.state, indent=2) + "\n")
+            write_tensors(training.optimizer, new / OPTIMIZER)
+        seal(new)
+        new.rename(folder)
+        sync(folder.parent)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
-def verified_files(folder: Path) -> set[str]:
-    """Return the names of a checkpoint's files, each compared with its checksum.
+def write_tensors(tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Write tensors to a file.
 
     Raises:
-        CheckpointError: The manifest is missing, or a file is missing or damaged.
+        CheckpointError: It cannot be written, for want of space perhaps.
+    """
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
+    except SafetensorError as error:
+        raise CheckpointError(f"{file} cannot be written: {error}") from error
+
+
+def unfinished(folder: Path) -> Path:
+    """Return where a checkpoint is written, or taken apart."""
+    return folder.with_name(f".{folder.name}.new")
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Delete what is left in a folder of checkpoints after a process was killed."""
+    for part in folder.glob(unfinished(folder / "*").name):
+        shutil.rmtree(part)
+
+
+def seal(folder: Path) -> None:
+    """Write the manifest of a folder, and wait until all of it is on the disk."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    sums = {file.relative_to(folder).as_posix(): sha256(file) for file in files}
+    manifest = folder / MANIFEST
+    manifest.write_text(json.dumps({"sha256": sums}, indent=2) + "\n")
+    for file in (*files, manifest, *{file.parent for file in files}):
+        sync(file)
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Delete a checkpoint: from the first moment on, it is not there."""
+    doomed = unfinished(folder)
+    shutil.rmtree(doomed, ignore_errors=True)
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """Return the files that the manifest of a checkpoint lists, with their checksums.
+
+    Raises:
+        CheckpointError: The manifest is missing, or is none.
     """
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is no folder")
     if not (folder / MANIFEST).exists():
         raise CheckpointError(f"{folder} is no checkpoint: {MANIFEST} is missing")
-    sums = read_json(folder / MANIFEST).get("sha256", {})
-    for name, expected in sums.items():
+    sums = read_json(folder / MANIFEST).get("sha256")
+    if not isinstance(sums, dict):
+        raise CheckpointError(f"{folder / MANIFEST} lists no checksums")
+    return sums
+
+
+def verify(folder: Path, names: Iterable[str]) -> None:
+    """Compare files of a checkpoint with their checksums.
+
+    Raises:
+        CheckpointError: A file is missing or damaged.
+    """
+    sums = checksums(folder)
+    for name in names:
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder / name} is missing")
-        if sha256(folder / name) != expected:
+        if sha256(folder / name) != sums[name]:
             raise CheckpointError(f"{folder / name} is damaged: {MANIFEST} has another checksum")
-    return set(sums)
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Return the tensors in a file.
+
+    Raises:
+        CheckpointError: The file holds something else.
+    """
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise CheckpointError(f"{file} holds no tensors: {error}") from error
 
 
 def read_json(file: Path) -> dict[str, Any]:

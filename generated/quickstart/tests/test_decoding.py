@@ -4,11 +4,12 @@
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 from torch.testing import assert_close
 
 from cases import Case, cases
-from quickstart.generation import generate
-from quickstart.model import Cache
+from quickstart.generation import beam_search, generate
+from quickstart.model import Cache, Model
 
 
 @given(cases(), st.data())
@@ -33,3 +34,26 @@ def test_greedy_decoding_takes_the_most_likely_token_each_time(case: Case) -> No
     assert torch.equal(tokens[:, :1], prompt)
     expected = case.model(tokens[:, :-1]).argmax(dim=-1)
     assert torch.equal(tokens[:, 1:], expected)
+
+
+def searched(model: Model, prompt: Tensor, new: int, beams: int, stop: int) -> Tensor:
+    """Return what a beam search finds that reads every text anew from its start."""
+    ended, texts = [], [(0.0, prompt)]  # likelihoods and tokens
+    for length in range(1, new + 1):
+        longer = [
+            (total + step, torch.cat([text, torch.tensor([[token]])], dim=1))
+            for total, text in texts
+            for token, step in enumerate(model(text)[0, -1].log_softmax(dim=-1).tolist())
+        ]
+        ended += [(total / length, text) for total, text in longer if text[0, -1] == stop]
+        going_on = [(total, text) for total, text in longer if text[0, -1] != stop]
+        texts = sorted(going_on, key=lambda pair: pair[0], reverse=True)[:beams]
+    ended += [(total / new, text) for total, text in texts]
+    return max(ended, key=lambda pair: pair[0])[1]
+
+
+@given(cases(), st.integers(1, 4), st.integers(1, 5), st.integers(0, 2))
+def test_beam_search_finds_the_likeliest_text(case: Case, new: int, beams: int, stop: int) -> None:
+    prompt = case.tokens[:1, :2]
+    found = beam_search(case.model, prompt, new, beams, stop)
+    assert torch.equal(found, searched(case.model, prompt, new, beams, stop))
