@@ -63,12 +63,14 @@ def memory(step: Callable[[int], object], tensors: Callable[[], Iterator[Tensor]
 
 def tensor_peak(step: Callable[[int], object], tensors: Callable[[], Iterator[Tensor]]) -> int:
     """Return the most bytes of tensors at any moment of a step."""
-    held = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors()}
+    held: dict[int, int] = {
+        tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors()
+    }
     with torch.profiler.profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         step(0)
     kineto: Any = seen.profiler
     events = [event for event in kineto.kineto_results.events() if event.name() == "[memory]"]
-    changes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
+    changes: list[int] = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
     return sum(held.values()) + max(accumulate(changes, initial=0))
 
 

@@ -1,4 +1,4 @@
-"""Programs that train: one emitted by specc and its peers, of the same shape, on the same batches, from the same weights.
+"""Programs that train: one emitted by specc and its peers; same shape, same batches, same first weights.
 
 `benchmarks.train_step` runs this file, once per program, and talks to it in lines of JSON:
 
@@ -110,10 +110,10 @@ def peer(project: Project, model: nn.Module, loss: Callable[[Any], Tensor]) -> P
     def step(number: int) -> float:
         optimizer.zero_grad()
         value = loss(project.batches[number % BATCHES])
-        value.backward()  # type: ignore[no-untyped-call]  # torch has no type for it
+        torch.autograd.backward(value)
         nn.utils.clip_grad_norm_(model.parameters(), project.training.GRAD_CLIP).item()
         optimizer.step()
-        return value.item()
+        return float(value)
 
     return Program(step, lambda: held(model, optimizer))
 
@@ -122,7 +122,7 @@ def compiled_as(mode: str, model: nn.Module, blocks: nn.ModuleList) -> Any:
     """Return a model that is compiled not at all, as a whole, or block by block."""
     if mode == "blocks":
         for block in blocks:
-            block.forward = torch.compile(block.forward)  # type: ignore[method-assign]  # as the emitted code does
+            block.forward = torch.compile(block.forward)
     return torch.compile(model) if mode == "whole" else model
 
 
@@ -260,7 +260,7 @@ def main() -> None:
     program = PROGRAMS[asked["program"]](project, asked["compile"])
     losses = [program.step(number) for number in range(BATCHES)]
     print(json.dumps({"losses": losses}), file=answers, flush=True)
-    serve = {
+    serve: dict[str, Callable[[], object]] = {
         "memory": lambda: step_costs.memory(program.step, program.tensors, imported),
         "profile": lambda: step_costs.profile(program.step),
     }

@@ -4,8 +4,8 @@ python -m benchmarks.train_step [--spec SPEC | --project DIR] [--data DIR] [--pe
                                 [--restarts N] [--rounds N] [--steps N] [--json FILE] [--strict]
 
 A step is forward, backward, clipping and AdamW. Each program runs in a process of its own; all of them live at the same
-time and take turns, a few steps each, while the others sleep; then all start again. The emitted program runs twice: what
-the two differ by is noise. Ratios are taken within a turn, so that a busy machine slows both sides of each.
+time and take turns, a few steps each, while the others sleep; then all start again. The emitted program runs twice:
+what the two differ by is noise. Ratios are taken within a turn, so that a busy machine slows both sides of each.
 
 Peers are plainly causal, so the emitted program is compared without isolating packed documents; what isolation costs is
 a row of its own. The emitted project compiles block by block; peers are compiled whole and block by block, and the
@@ -220,7 +220,7 @@ def best_peer(results: Sequence[Result]) -> tuple[str, float] | None:
 
 
 def work_of(project: Path, package: str) -> tuple[int, float]:
-    """Return the tokens and the floating-point operations of a step, causal attention at half, from the project's plan."""
+    """Return the tokens and the floating-point operations of a step; the plan counts causal attention at half."""
     code = (
         f"from {package}.training import Work; from {package}.model import Config; work = Work(); "
         "print(work.micro_batch_size * work.sequence_length)"

@@ -1,9 +1,14 @@
-"""Which documents are held out, and how they travel in batches."""
+"""Which documents are held out, how they travel in batches, and the folder that they end in."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,7 +23,7 @@ from tests.emitted import imported
 @pytest.fixture(scope="module")
 def emitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     with imported("tiny_model", data_project(tmp_path_factory.mktemp("splits") / "project")):
-        names = ("documents", "splits", "steps", "workers")
+        names = ("documents", "folder", "splits", "steps", "workers")
         yield SimpleNamespace(**{name: importlib.import_module(f"tiny_model.{name}") for name in names})
 
 
@@ -70,3 +75,53 @@ def test_batches_keep_everything_in_order(emitted: SimpleNamespace, sizes: list[
     assert [item for batch in batches for item in batch] == items
     assert all(batch for batch in batches)
     assert all(len(batch) <= 256 and sum(len(i.text) for i in batch[:-1]) < 2**20 for batch in batches)
+
+
+class Stopped(BaseException):
+    """The process ends here."""
+
+
+def write_data(folder: Path, shards: dict[str, bytes]) -> None:
+    """Write shards and a card that has their hashes."""
+    for name, content in shards.items():
+        (folder / name).write_bytes(content)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in shards.items()}
+    (folder / "data_card.json").write_text(json.dumps(hashes), encoding="utf-8")
+
+
+def stopped_after(moment: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what makes functions stop the process at the call of this number, counted over all of them."""
+    calls = count()
+
+    def limited(change: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(*arguments: object, **options: object) -> Any:
+            if next(calls) >= moment:
+                raise Stopped
+            return change(*arguments, **options)
+
+        return changed
+
+    return limited
+
+
+def test_a_stop_at_any_moment_leaves_whole_data_or_none(emitted: SimpleNamespace, tmp_path: Path) -> None:
+    old = {f"train-0000{n}.bin": b"old" for n in range(4)}
+    new = {f"train-0000{n}.bin": b"new" for n in range(2)}
+    found = []
+    for moment in range(20):
+        folder, limited = tmp_path / str(moment), stopped_after(moment)
+        folder.mkdir()
+        write_data(folder, old)
+        with pytest.MonkeyPatch.context() as patch, suppress(Stopped), emitted.folder.replacing_data(folder) as aside:
+            write_data(aside, new)
+            patch.setattr(Path, "replace", limited(Path.replace))
+            patch.setattr(Path, "unlink", limited(Path.unlink))
+        card, files = folder / "data_card.json", {file.name: file.read_bytes() for file in folder.glob("*.bin")}
+        if card.exists():
+            hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+            assert json.loads(card.read_text(encoding="utf-8")) == hashes
+        found.append(files if card.exists() else None)
+
+    assert found[0] == old
+    assert None in found
+    assert found[-1] == new

@@ -111,9 +111,8 @@ def test_wrong_input_is_one_clear_line(project: Path, tmp_path: Path, command: t
     done = stage(project, *(part.format(tmp=tmp_path) for part in command))
 
     assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("error: ")
-    assert said in last
+    (error,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert said in error
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 

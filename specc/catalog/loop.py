@@ -164,9 +164,10 @@ VALIDATION = Module(
     "validation",
     (
         "import math",
+        "from pathlib import Path",
         "from typing import Any",
         "import torch",
-        "from .data import Dataset",
+        "from .data import Dataset, read_card",
         "from .model import IGNORED, Model",
         "from .ranks import Ranks",
         "from .run import Run",
@@ -183,8 +184,8 @@ def validating(every: int, sequences: int) -> TrainParts:
             f"validation_sequences: int = {sequences}  # held out, at most",
         ),
         modules=(VALIDATION,),
-        imports=("from {package}.validation import validate",),
-        setup=('held_out = Dataset(args.data, "validation", config.vocab_size, work.sequence_length, SEED)',),
+        imports=("from {package}.validation import open_held_out, validate",),
+        setup=("held_out = open_held_out(run, args.data, config.vocab_size, work)",),
         after_step=("validate(line, run, engine.model, held_out, work)",),
     )
 
