@@ -19,7 +19,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | column -t -s '|'
 
 .PHONY: demo
-demo: ## one YAML file becomes a proven model, trained on this machine for about two minutes
+demo: ## one YAML file becomes a proven model, trained on this machine for about four minutes
 	@$(activate); bash examples/quickstart.sh
 
 .PHONY: environment

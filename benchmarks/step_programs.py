@@ -255,8 +255,7 @@ def main() -> None:
             return
     project = open_project(Path(asked["project"]), asked["package"], Path(asked["data"]))
     imported = step_costs.resident()
-    if asked["name_kernels"]:
-        step_costs.name_kernels()
+    step_costs.name_kernels()
     program = PROGRAMS[asked["program"]](project, asked["compile"])
     losses = [program.step(number) for number in range(BATCHES)]
     print(json.dumps({"losses": losses}), file=answers, flush=True)

@@ -82,7 +82,7 @@ class Result:
 class Process:
     """A program that waits for its turns."""
 
-    def __init__(self, entry: Entry, of: Subject, env: dict[str, str], name_kernels: bool = False) -> None:
+    def __init__(self, entry: Entry, of: Subject, env: dict[str, str]) -> None:
         """Start it; `first` is what it says once it is ready: losses, or why it is absent."""
         asked = {
             "program": entry.program,
@@ -90,7 +90,6 @@ class Process:
             "project": str(of.project),
             "package": of.package,
             "data": str(of.data),
-            "name_kernels": name_kernels,
         }
         command = [sys.executable, "-m", "benchmarks.step_programs", json.dumps(asked)]
         self.process = subprocess.Popen(
@@ -122,9 +121,9 @@ class Process:
 
 
 @contextmanager
-def started(entry: Entry, of: Subject, env: dict[str, str], name_kernels: bool = False) -> Iterator[Process]:
+def started(entry: Entry, of: Subject, env: dict[str, str]) -> Iterator[Process]:
     """Hold a program for a while."""
-    process = Process(entry, of, env, name_kernels)
+    process = Process(entry, of, env)
     try:
         yield process
     finally:
@@ -132,21 +131,16 @@ def started(entry: Entry, of: Subject, env: dict[str, str], name_kernels: bool =
 
 
 def measure(entries: Sequence[Entry], of: Subject, env: dict[str, str], options: argparse.Namespace) -> list[Result]:
-    """Let programs take turns, in processes that are restarted; then look at what each spends."""
+    """Let programs take turns, in processes that are restarted."""
     results = [Result(entry) for entry in entries]
-    for _ in range(options.restarts):
+    for start in range(options.restarts):
+        print(f"start {start + 1} of {options.restarts}", file=sys.stderr)
         take_turns(results, of, env, options)
-    for result in results:
-        if not result.absent and result.entry.program != "matmul":
-            with started(result.entry, of, env) as process:
-                result.memory = process.ask("memory")
-            with started(result.entry, of, env, name_kernels=True) as process:
-                result.profile = process.ask("profile")
     return results
 
 
 def take_turns(results: Sequence[Result], of: Subject, env: dict[str, str], options: argparse.Namespace) -> None:
-    """Start all programs; in each round, every one takes some steps, in an order that moves on."""
+    """Start all programs; in each round, every one takes some steps, in an order that moves on; then look closer."""
     with ExitStack() as stack:
         running = []
         for result in results:
@@ -159,6 +153,8 @@ def take_turns(results: Sequence[Result], of: Subject, env: dict[str, str], opti
             first = turn % len(running)
             for result, process in running[first:] + running[:first]:
                 result.seconds.append(statistics.median(process.ask(options.steps)))
+        for result, process in running:
+            result.memory, result.profile = process.ask("memory"), process.ask("profile")
 
 
 def ratios(of: Result, to: Result) -> tuple[float, float, float]:
@@ -205,7 +201,7 @@ def table(results: Sequence[Result], tokens: int, flops: float) -> Iterator[str]
 
 def profiles(results: Sequence[Result]) -> Iterator[str]:
     """Yield a Markdown table of what the milliseconds of a step went to."""
-    shown = [result for result in results if result.profile]
+    shown = [result for result in results if result.profile and result.entry.program != "matmul"]
     yield f"| ms a step, profiled | {' | '.join(result.entry.label for result in shown)} |"
     yield f"|---|{'--:|' * len(shown)}"
     for place in shown[0].profile:

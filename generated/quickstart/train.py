@@ -28,7 +28,7 @@ from quickstart.run import Engine, Run, RunError, finite, opened
 from quickstart.stability import NonfiniteSteps
 from quickstart.tensorboard import TensorBoard
 from quickstart.training import Work, compile_blocks, learning_rate, micro_batches
-from quickstart.validation import validate
+from quickstart.validation import open_held_out, validate
 
 SEED = 0
 SMOKE_CONFIG = Config(
@@ -112,7 +112,7 @@ def train(run: Run, config: Config, work: Work, data: Dataset, args: argparse.Na
     torch.manual_seed(SEED)
     model = Model(config).to(ranks.device)
     compile_blocks(model)
-    held_out = Dataset(args.data, "validation", config.vocab_size, work.sequence_length, SEED)
+    held_out = open_held_out(run, args.data, config.vocab_size, work)
     engine = make_engine(model, work, ranks, args.deepspeed)
     state = run.resume(engine)
     board = TensorBoard(run, every=10)

@@ -17,7 +17,7 @@ EVALUATION_TOKENS = 4096  # of a forward pass, about: their logits fit where the
 CHARTS = (
     "import math",
     "from collections import defaultdict",
-    "from collections.abc import Iterable, Sequence",
+    "from collections.abc import Iterable, Iterator, Mapping, Sequence",
     "from dataclasses import dataclass",
     "from html import escape",
     "from typing import Any",

@@ -142,11 +142,7 @@ def remove_checkpoint(folder: Path) -> None:
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """Return the files that the manifest of a checkpoint lists, with their checksums.
-
-    Raises:
-        CheckpointError: The manifest is missing, or is none.
-    """
+    """Return the files that the manifest of a checkpoint lists, with their checksums."""
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is no folder")
     if not (folder / MANIFEST).exists():
@@ -158,11 +154,7 @@ def checksums(folder: Path) -> dict[str, str]:
 
 
 def verify(folder: Path, names: Iterable[str]) -> None:
-    """Compare files of a checkpoint with their checksums.
-
-    Raises:
-        CheckpointError: A file is missing or damaged.
-    """
+    """Compare files of a checkpoint with their checksums."""
     sums = checksums(folder)
     for name in names:
         if not (folder / name).is_file():
@@ -172,11 +164,7 @@ def verify(folder: Path, names: Iterable[str]) -> None:
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
-    """Return the tensors in a file.
-
-    Raises:
-        CheckpointError: The file holds something else.
-    """
+    """Return the tensors in a file."""
     try:
         return load_file(file)
     except SafetensorError as error:
@@ -184,11 +172,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """Return the object in a JSON file.
-
-    Raises:
-        CheckpointError: The file holds something else.
-    """
+    """Return the object in a JSON file."""
     try:
         content = json.loads(file.read_text())
     except ValueError as error:

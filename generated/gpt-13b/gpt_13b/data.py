@@ -132,11 +132,7 @@ def shuffled(place: int, count: int, key: str) -> int:
 
 
 def open_shards(folder: Path, card: dict[str, Any], split: str) -> list[Shard]:
-    """Return the shards of a split.
-
-    Raises:
-        DataError: There are none, or a file is missing or damaged.
-    """
+    """Return the shards of a split."""
     described = card["splits"].get(split, {"shards": []})["shards"]
     if not described:
         raise DataError(f"{folder} holds no documents for {split}")
@@ -147,11 +143,7 @@ def open_shards(folder: Path, card: dict[str, Any], split: str) -> list[Shard]:
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """Return the data card of a folder.
-
-    Raises:
-        DataError: It is missing, or no card, or another tokenizer than its own lies beside it.
-    """
+    """Return the data card of a folder."""
     card_file = folder / "data_card.json"
     try:
         card = json.loads(card_file.read_text())

@@ -16,7 +16,6 @@ class TorchEngine:
     """Takes optimizer steps with PyTorch alone."""
 
     def __init__(self, model: Model, ranks: Ranks) -> None:
-        """Make the optimizer of a model, which has the same weights on every rank."""
         self.model = model
         self.ranks = ranks
         self.optimizer = make_optimizer(model)

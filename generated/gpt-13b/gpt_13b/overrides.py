@@ -12,9 +12,6 @@ def overridden(sections: Mapping[str, Any], assignments: Sequence[str]) -> list[
     Args:
         sections: The dataclasses, by the name that an assignment gives them.
         assignments: `section.name=value`, each value a whole number above 0.
-
-    Raises:
-        ValueError: An assignment is none, or names no size.
     """
     changed = dict(sections)
     for assignment in assignments:

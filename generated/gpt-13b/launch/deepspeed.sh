@@ -13,5 +13,11 @@ ranks=(--num_gpus "${NPROC:-8}")
 if [ -n "${HOSTFILE:-}" ]; then
     ranks=(--hostfile "$HOSTFILE")
 fi
-exec deepspeed "${ranks[@]}" --master_port "${MASTER_PORT:-29500}" \
-    "$project/train.py" --deepspeed "$project/ds_config.json" "$@"
+# deepspeed keeps a signal to itself. Here it goes to all processes of the run: they save the step, then end.
+setsid deepspeed "${ranks[@]}" --master_port "${MASTER_PORT:-29500}" \
+    "$project/train.py" --deepspeed "$project/ds_config.json" "$@" &
+trap 'kill -TERM -- "-$!"' INT TERM
+status=0
+wait "$!" || status=$?
+while kill -0 -- "-$!" 2>/dev/null; do sleep 0.1; done
+exit "$status"

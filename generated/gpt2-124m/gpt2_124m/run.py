@@ -98,12 +98,7 @@ class Run:
         return None
 
     def resume(self, engine: Engine) -> dict[str, Any]:
-        """Load the newest checkpoint, if there is one; return what the loop saved in it.
-
-        Raises:
-            CheckpointError: It is damaged.
-            RunError: It belongs to another model, or was trained in another way.
-        """
+        """Load the newest checkpoint, if there is one; return what the loop saved in it."""
         features: dict[str, Any] = {}
         if self.ranks.first:
             rewind(self.folder / "events.jsonl", sys.maxsize)

@@ -39,24 +39,15 @@ class Shard:
         self.tokens = self.bytes.view(token_type)
 
     def __len__(self) -> int:
-        """Return the number of tokens."""
         return len(self.tokens)
 
     def check_size(self) -> None:
-        """Look whether the file is whole: to read a map past its end would kill the process.
-
-        Raises:
-            DataError: It is not.
-        """
+        """Look whether the file is whole: to read a map past its end would kill the process."""
         if (found := self.file.stat().st_size) != self.size:
             raise DataError(f"{self.file} is damaged: {found:,} bytes instead of {self.size:,}")
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Return the tokens from `start` to before `stop`, as int64.
-
-        Raises:
-            DataError: They are not what was written.
-        """
+        """Return the tokens from `start` to before `stop`, as int64."""
         self.check_size()
         width = self.tokens.itemsize
         for number in range(start * width // BLOCK, -(-stop * width // BLOCK)):

@@ -3,7 +3,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -232,26 +232,28 @@ class Chart:
         """Return a figure whose drawing stretches to any size, and whose text does not."""
         up = scale_for((value for line in self.lines for value in line.values()), self.zero)
         rows = {tick: 1 - up.place(tick) for tick in up.ticks()}
-        grid = "".join(f"M0 {HEIGHT * row:.1f}h{WIDTH}" for row in rows.values())
         columns = {tick: across.place(tick) for tick in across.ticks() if tick.is_integer()}
+        grid = "".join(f"M0 {HEIGHT * row:.1f}h{WIDTH}" for row in rows.values())
         parts = [
             f'<figure id="{self.key}"><figcaption><h2>{self.title}</h2>',
-            *(
-                f'<span class="key {line.style}">{line.name}</span>'
-                for line in self.lines
-                if line.stretches
-            ),
+            *self.legend(),
             '<output aria-live="off"></output></figcaption><div class="plot">',
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" ',
             f'aria-label="{self.summary()}"><path class="grid" d="{grid}"/>',
             *(line.drawn(across, up) for line in self.lines),
             '</svg><div aria-hidden="true">',
-            *(label("row", "top", row, compact(tick)) for tick, row in rows.items()),
-            *(label("column", "left", column, compact(tick)) for tick, column in columns.items()),
+            *labels("row", "top", rows),
+            *labels("column", "left", columns),
             *(mark.drawn(across) for mark in marks),
             '<i class="cursor" hidden></i></div></div></figure>',
         ]
         return "".join(parts)
+
+    def legend(self) -> Iterator[str]:
+        """Yield the name of each line that has points."""
+        for line in self.lines:
+            if line.stretches:
+                yield f'<span class="key {line.style}">{line.name}</span>'
 
     def data(self) -> dict[str, Any]:
         """Return what the read-out under the pointer says."""
@@ -268,6 +270,7 @@ class Chart:
         return {"key": self.key, "lines": lines}
 
 
-def label(axis: str, side: str, place: float, text: str) -> str:
-    """Return the number beside a tick."""
-    return f'<span class="{axis}" style="{side}:{place:.2%}">{text}</span>'
+def labels(axis: str, side: str, places: Mapping[float, float]) -> Iterator[str]:
+    """Yield the number beside each tick, by its place from 0 to 1."""
+    for tick, place in places.items():
+        yield f'<span class="{axis}" style="{side}:{place:.2%}">{compact(tick)}</span>'

@@ -13,7 +13,6 @@ class Interrupt:
     """The first signal that asks this process to stop; asked again, later, it ends at once."""
 
     def __init__(self) -> None:
-        """Listen to both signals."""
         self.asked = False
         self.name = signal.SIGTERM.name
         self.time = 0.0

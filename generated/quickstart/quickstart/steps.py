@@ -26,11 +26,7 @@ class Step:
     about: Mapping[str, Any]
 
     def look(self, document: Document) -> Document:
-        """Return the document, perhaps with another text. Any process may look, in any order.
-
-        Raises:
-            Dropped: It is not worth keeping.
-        """
+        """Return the document, perhaps with another text. Any process may look, in any order."""
         return document
 
     def mark(self, _document: Document) -> Any:
@@ -56,11 +52,7 @@ class Heuristics(Step):
     about = {"kind": "heuristics", "rules": ["length"]}
 
     def look(self, document: Document) -> Document:
-        """Return the document.
-
-        Raises:
-            Dropped: A measure is out of bounds.
-        """
+        """Return the document."""
         words = document.text.split()
         check_length(words)
         return document
@@ -72,7 +64,6 @@ class ExactDedup(Step):
     about = {"kind": "dedup", "method": "exact"}
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
         self.seen: set[bytes] = set()
 
     def mark(self, document: Document) -> bytes:
@@ -134,7 +125,6 @@ class Sieve:
     """Takes documents through the rest of the steps, in order, and counts them."""
 
     def __init__(self) -> None:
-        """Count nothing yet."""
         self.steps = [
             {
                 **step.about,

@@ -21,7 +21,7 @@ BETA1 = 0.9
 BETA2 = 0.95
 ADAM_EPS = 1e-8
 WEIGHT_DECAY = 0.1
-WARMUP_STEPS = 40
+WARMUP_STEPS = 100
 MIN_LR_RATIO = 0.1  # of LEARNING_RATE, at the end
 GRAD_CLIP = 1.0
 
@@ -30,13 +30,13 @@ GRAD_CLIP = 1.0
 class Work:
     """How much a run does; tests shrink it."""
 
-    steps: int = 700
+    steps: int = 2400
     sequence_length: int = 256
-    global_batch_size: int = 8  # sequences per optimizer step, over all ranks
-    micro_batch_size: int = 8  # sequences per rank and forward pass, at most
-    checkpoint_every: int = 100  # steps
-    validation_every: int = 100  # steps
-    validation_sequences: int = 160  # held out, at most
+    global_batch_size: int = 4  # sequences per optimizer step, over all ranks
+    micro_batch_size: int = 4  # sequences per rank and forward pass, at most
+    checkpoint_every: int = 200  # steps
+    validation_every: int = 200  # steps
+    validation_sequences: int = 80  # held out, at most
 
     def on(self, ranks: Ranks) -> "Work":
         """Return the work as it is split over ranks.

@@ -2,20 +2,32 @@
 """The loss on held-out sequences, now and then during training."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from .data import Dataset
+from .data import Dataset, read_card
 from .model import IGNORED, Model
 from .ranks import Ranks
 from .run import Run
 from .training import Work, batch_loss
 
 
-def validate(line: dict[str, Any], run: Run, model: Model, data: Dataset, work: Work) -> None:
+def open_held_out(run: Run, folder: Path, vocab_size: int, work: Work) -> Dataset | None:
+    """Return the held-out sequences; None where the corpus was too small to hold one out."""
+    split = read_card(folder)["splits"]["validation"]
+    if split["tokens"] <= work.sequence_length:
+        run.say(f"no validation: {folder} holds only {split['tokens']:,} tokens for it")
+        return None
+    return Dataset(folder, "validation", vocab_size, work.sequence_length, seed=0)
+
+
+def validate(
+    line: dict[str, Any], run: Run, model: Model, data: Dataset | None, work: Work
+) -> None:
     """Add the held-out loss to the line of every so many steps, and of the last."""
-    if run.step % work.validation_every and run.step != work.steps:
+    if data is None or (run.step % work.validation_every and run.step != work.steps):
         return
     loss = held_out_loss(model, data, work, run.ranks)
     line["validation_loss"] = loss
