@@ -205,9 +205,9 @@ def test_other_checkpoints_and_used_folders_are_refused(llama_witness: Witness, 
     convert.write_checkpoint(checkpoint, {**sizes, "num_experts": 8}, weights)
     with pytest.raises(convert.ConversionError, match="another model"):
         convert.to_hf(checkpoint, tmp_path / "back")
-    convert.write_checkpoint(checkpoint, {**sizes, "num_layers": 3}, weights)
+    convert.write_checkpoint(tmp_path / "deeper", {**sizes, "num_layers": 3}, weights)
     with pytest.raises(convert.ConversionError, match=r"model\.layers\.2"):
-        convert.to_hf(checkpoint, tmp_path / "back")
+        convert.to_hf(tmp_path / "deeper", tmp_path / "back")
     assert not list(tmp_path.glob("*back*"))
 
 

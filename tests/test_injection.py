@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from specc.emit.assemble import emit
 from specc.plan import plan
 from specc.resolve import resolve
 from specc.spec.load import load_text
+from specc.spec.schema import package_of
 from specc.verify.static import verify_static
 from tests.emitted import compiled, decide
 from tests.spec_space import LLAMA, SpecValues
@@ -37,22 +39,29 @@ def constants(text: str) -> dict[str, Any]:
     return found
 
 
+def calls(text: bytes) -> Iterator[dict[str | None, Any]]:
+    """Yield the literals that each call in a module names."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call):
+            literals = (keyword for keyword in node.keywords if isinstance(keyword.value, (ast.Constant, ast.List)))
+            yield {keyword.arg: ast.literal_eval(keyword.value) for keyword in literals}
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_free_text_arrives_as_it_was_written(text: str) -> None:
     source = {"name": text, "path": text, "license": text}
     tokens = {"eos": text, "pad": f"{text}!"}
     tokenizer = {"kind": "bpe", "special_tokens": tokens}
-    files = compiled({**LLAMA, "data": {"sources": [source]}, "tokenizer": tokenizer})
+    data = {"sources": [source], "validation": {"fraction": 0.1}}
+    files = compiled({**LLAMA, "data": data, "tokenizer": tokenizer})
+    package = package_of(LLAMA["name"])
 
     verify_static(files)
-    prepare = constants(files["prepare_data.py"].decode())
-    assert prepare["SOURCES"] == [source]
-    assert prepare["EOS"] == text
-    calls = ast.walk(ast.parse(files["train_tokenizer.py"]))
-    special = [
-        k.value for call in calls if isinstance(call, ast.Call) for k in call.keywords if k.arg == "special_tokens"
-    ]
-    assert [ast.literal_eval(value) for value in special] == [list(tokens.values())]
+    (written,) = (call for call in calls(files[f"{package}/documents.py"]) if "license" in call)
+    assert written == {**source, "format": "text"}
+    assert constants(files[f"{package}/encoding.py"].decode())["EOS"] == text
+    special = [call["special_tokens"] for call in calls(files["train_tokenizer.py"]) if "special_tokens" in call]
+    assert special == [list(tokens.values())]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -24,7 +24,6 @@ class Unreadable(Exception):
     """A file, or one row of it, holds no document; the text says why."""
 
     def __init__(self, reason: str, row: int | None = None) -> None:
-        """Take the reason, and the number of the row where it is one."""
         super().__init__(reason)
         self.row = row
 
@@ -97,11 +96,7 @@ def find_files(inputs: Sequence[str], exclude: Sequence[str]) -> list[tuple[Sour
 
 
 def format_of(file: Path) -> str:
-    """Return what a file holds, by its name.
-
-    Raises:
-        CorpusError: This project cannot read such files.
-    """
+    """Return what a file holds, by its name."""
     name = file.name.lower()
     for kind, known in FORMATS.items():
         if name.endswith(known.suffixes):
@@ -120,11 +115,7 @@ def give_up(corpus: "Corpus", place: str, why: str) -> None:
 
 
 def files_at(path: str, exclude: Sequence[str]) -> list[Path]:
-    """Return the files of a path, a folder or a glob, sorted; hidden ones are left out.
-
-    Raises:
-        CorpusError: There are none, before any is excluded.
-    """
+    """Return the files of a path, a folder or a glob, sorted; hidden ones are left out."""
     pattern = f"{escape(path)}/**" if Path(path).is_dir() else path
     files = sorted(filter(Path.is_file, map(Path, glob(pattern, recursive=True))))
     if not files:

@@ -32,11 +32,7 @@ class Encoded(NamedTuple):
 
 @cache
 def open_tokenizer(file: Path) -> Tokenizer:
-    """Return the tokenizer in a file.
-
-    Raises:
-        CorpusError: There is none, or none that fits the model.
-    """
+    """Return the tokenizer in a file."""
     if not file.is_file():
         raise CorpusError(f"{file} is missing: run train_tokenizer.py, or give --tokenizer")
     try:

@@ -23,11 +23,7 @@ class Step:
     about: Mapping[str, Any]
 
     def look(self, document: Document) -> Document:
-        """Return the document, perhaps with another text. Any process may look, in any order.
-
-        Raises:
-            Dropped: It is not worth keeping.
-        """
+        """Return the document, perhaps with another text. Any process may look, in any order."""
         return document
 
     def mark(self, _document: Document) -> Any:
@@ -84,7 +80,6 @@ class Sieve:
     """Takes documents through the rest of the steps, in order, and counts them."""
 
     def __init__(self) -> None:
-        """Count nothing yet."""
         self.steps = [
             {
                 **step.about,

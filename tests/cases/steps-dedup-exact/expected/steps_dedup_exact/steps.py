@@ -23,11 +23,7 @@ class Step:
     about: Mapping[str, Any]
 
     def look(self, document: Document) -> Document:
-        """Return the document, perhaps with another text. Any process may look, in any order.
-
-        Raises:
-            Dropped: It is not worth keeping.
-        """
+        """Return the document, perhaps with another text. Any process may look, in any order."""
         return document
 
     def mark(self, _document: Document) -> Any:
@@ -45,7 +41,6 @@ class ExactDedup(Step):
     about = {"kind": "dedup", "method": "exact"}
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
         self.seen: set[bytes] = set()
 
     def mark(self, document: Document) -> bytes:
@@ -104,7 +99,6 @@ class Sieve:
     """Takes documents through the rest of the steps, in order, and counts them."""
 
     def __init__(self) -> None:
-        """Count nothing yet."""
         self.steps = [
             {
                 **step.about,

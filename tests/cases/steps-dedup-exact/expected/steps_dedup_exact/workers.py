@@ -40,7 +40,6 @@ class Workers:
         self.pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=attend)
 
     def __enter__(self) -> "Workers":
-        """Return the workers."""
         return self
 
     def __exit__(

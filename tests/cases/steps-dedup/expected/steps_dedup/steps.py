@@ -32,11 +32,7 @@ class Step:
     about: Mapping[str, Any]
 
     def look(self, document: Document) -> Document:
-        """Return the document, perhaps with another text. Any process may look, in any order.
-
-        Raises:
-            Dropped: It is not worth keeping.
-        """
+        """Return the document, perhaps with another text. Any process may look, in any order."""
         return document
 
     def mark(self, _document: Document) -> Any:
@@ -63,7 +59,6 @@ class MinHashDedup(Step):
     about = {"kind": "dedup", "method": "minhash", "ngram": NGRAM, "bands": BANDS, "rows": ROWS}
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
         self.seen: set[int] = set()
 
     def mark(self, document: Document) -> list[int]:
@@ -144,7 +139,6 @@ class Sieve:
     """Takes documents through the rest of the steps, in order, and counts them."""
 
     def __init__(self) -> None:
-        """Count nothing yet."""
         self.steps = [
             {
                 **step.about,

@@ -27,11 +27,7 @@ class Step:
     about: Mapping[str, Any]
 
     def look(self, document: Document) -> Document:
-        """Return the document, perhaps with another text. Any process may look, in any order.
-
-        Raises:
-            Dropped: It is not worth keeping.
-        """
+        """Return the document, perhaps with another text. Any process may look, in any order."""
         return document
 
     def mark(self, _document: Document) -> Any:
@@ -54,11 +50,7 @@ class Extract(Step):
     about = {"kind": "extract", "method": "resiliparse"}
 
     def look(self, document: Document) -> Document:
-        """Return a page's text as the document.
-
-        Raises:
-            Dropped: There is none.
-        """
+        """Return a page's text as the document."""
         if document.source.format != "html":
             return document
         text = main_text(document.text)
@@ -127,7 +119,6 @@ class Sieve:
     """Takes documents through the rest of the steps, in order, and counts them."""
 
     def __init__(self) -> None:
-        """Count nothing yet."""
         self.steps = [
             {
                 **step.about,

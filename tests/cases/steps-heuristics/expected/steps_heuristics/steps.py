@@ -30,11 +30,7 @@ class Step:
     about: Mapping[str, Any]
 
     def look(self, document: Document) -> Document:
-        """Return the document, perhaps with another text. Any process may look, in any order.
-
-        Raises:
-            Dropped: It is not worth keeping.
-        """
+        """Return the document, perhaps with another text. Any process may look, in any order."""
         return document
 
     def mark(self, _document: Document) -> Any:
@@ -74,11 +70,7 @@ class Heuristics(Step):
     about = {"kind": "heuristics", "rules": ["length", "repetition"]}
 
     def look(self, document: Document) -> Document:
-        """Return the document.
-
-        Raises:
-            Dropped: A measure is out of bounds.
-        """
+        """Return the document."""
         words = document.text.split()
         check_length(words)
         check_repetition(document.text, words)
@@ -130,7 +122,6 @@ class Sieve:
     """Takes documents through the rest of the steps, in order, and counts them."""
 
     def __init__(self) -> None:
-        """Count nothing yet."""
         self.steps = [
             {
                 **step.about,
