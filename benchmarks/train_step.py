@@ -1,7 +1,7 @@
 """Compare a training step of an emitted project with peers: same shape, weights, batches, optimizer and precision.
 
 python -m benchmarks.train_step [--spec SPEC | --project DIR] [--data DIR] [--peers DIR] [--modes eager compiled]
-                                [--restarts N] [--rounds N] [--steps N] [--json FILE] [--strict]
+                                [--restarts N] [--rounds N] [--steps N] [--keep-memory] [--json FILE] [--strict]
 
 A step is forward, backward, clipping and AdamW. Each program runs in a process of its own; all of them live at the same
 time and take turns, a few steps each, while the others sleep; then all start again. The emitted program runs twice:
@@ -9,7 +9,8 @@ what the two differ by is noise. Ratios are taken within a turn, so that a busy 
 
 Peers are plainly causal, so the emitted program is compared without isolating packed documents; what isolation costs is
 a row of its own. The emitted project compiles block by block; peers are compiled whole and block by block, and the
-better of the two counts. --peers names a folder with the packages of benchmarks/requirements.txt; a peer that is not
+better of the two counts. How many pages the C library gives back to the system and asks for again in each step differs
+from program to program, for no reason of theirs; --keep-memory makes all of them keep what they have. --peers names a folder with the packages of benchmarks/requirements.txt; a peer that is not
 installed is reported as absent. With --strict, exits 1 when the emitted program is slower than the best peer.
 """
 
@@ -32,6 +33,7 @@ from benchmarks.subject import ROOT, Subject, add_options, environment, subject
 
 MATMUL_FLOPS = 8 * 2 * 1024**3  # of one step of the program that only multiplies
 NOISE = 0.95  # two runs of one program differ by as much
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**63)}  # for glibc
 LOSS_TOLERANCE = 1e-3  # nats: programs that take the same steps round differently
 
 
@@ -235,6 +237,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--restarts", type=int, default=3, help="of all processes (%(default)s)")
     parser.add_argument("--rounds", type=int, default=12, help="of turns for each start (%(default)s)")
     parser.add_argument("--steps", type=int, default=4, help="in a turn (%(default)s)")
+    parser.add_argument("--keep-memory", action="store_true", help="all programs keep the pages that they free")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was measured")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a peer is faster, noise allowed")
     return parser.parse_args()
@@ -246,6 +249,7 @@ def main() -> int:
     env = environment(options)
     paths = [str(path.resolve()) for path in (options.peers,) if path] + [env.get("PYTHONPATH", "")]
     env["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    env |= KEEP_MEMORY if options.keep_memory else {}
     met, kept = True, {}
     with TemporaryDirectory() as folder:
         of = subject(options, folder)
