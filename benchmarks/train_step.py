@@ -9,9 +9,10 @@ what the two differ by is noise. Ratios are taken within a turn, so that a busy 
 
 Peers are plainly causal, so the emitted program is compared without isolating packed documents; what isolation costs is
 a row of its own. The emitted project compiles block by block; peers are compiled whole and block by block, and the
-better of the two counts. How many pages the C library gives back to the system and asks for again in each step differs
-from program to program, for no reason of theirs; --keep-memory makes all of them keep what they have. --peers names a folder with the packages of benchmarks/requirements.txt; a peer that is not
-installed is reported as absent. With --strict, exits 1 when the emitted program is slower than the best peer.
+better of the two counts. How many pages the C library gives back to the system, and asks for again, in each step
+differs from program to program by chance; --keep-memory makes all of them keep what they have. --peers names a folder
+with the packages of benchmarks/requirements.txt; a peer that is not installed is reported as absent. With --strict,
+exits 1 when the emitted program is slower than the best peer.
 """
 
 from __future__ import annotations
