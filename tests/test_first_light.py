@@ -96,6 +96,7 @@ TRAIN = ("train.py", "--out", "{tmp}/run", "--data")
 ERRORS = {
     "no data": ((*TRAIN, "{tmp}/none"), "data_card.json is missing"),
     "no steps": ((*TRAIN, "data", "--steps", "0"), "is no whole number above 0"),
+    "no launcher": ((*TRAIN, "data", "--deepspeed", "ds_config.json"), "--deepspeed needs a launcher"),
     "no such size": ((*TRAIN, "data", "--set", "train.stops=3"), "train.stops is no size"),
     "no checkpoint": (("generate.py", "--prompt", "a", "--checkpoint", "{tmp}/none"), "is no folder"),
     "empty prompt": (("generate.py", "--checkpoint", CHECKPOINT, "--prompt", ""), "no prompt"),

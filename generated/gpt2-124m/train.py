@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed import is_initialized
 
 from gpt2_124m.data import DataError, Dataset
 from gpt2_124m.engine import TorchEngine
@@ -85,6 +86,8 @@ def make_engine(model: Model, work: Work, ranks: Ranks, deepspeed: Path | None) 
     """Return what takes the optimizer steps."""
     if deepspeed is None:
         return TorchEngine(model, ranks)
+    if not is_initialized():
+        raise RunError("--deepspeed needs a launcher: bash launch/deepspeed.sh, or torchrun")
     # DeepSpeed takes seconds to import, and is installed only where it is used.
     from gpt2_124m.zero import ZeroEngine
 

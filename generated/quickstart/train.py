@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed import is_initialized
 
 from quickstart.data import DataError, Dataset
 from quickstart.engine import TorchEngine
@@ -89,6 +90,8 @@ def make_engine(model: Model, work: Work, ranks: Ranks, deepspeed: Path | None) 
     """Return what takes the optimizer steps."""
     if deepspeed is None:
         return TorchEngine(model, ranks)
+    if not is_initialized():
+        raise RunError("--deepspeed needs a launcher: bash launch/deepspeed.sh, or torchrun")
     # DeepSpeed takes seconds to import, and is installed only where it is used.
     from quickstart.zero import ZeroEngine
 

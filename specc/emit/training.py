@@ -57,6 +57,7 @@ TRAIN = (
     "from pathlib import Path",
     "from typing import Any",
     "import torch",
+    "from torch.distributed import is_initialized",
     "from {package}.data import DataError, Dataset",
     "from {package}.engine import TorchEngine",
     "from {package}.interrupt import Interrupt",
