@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -10,7 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.emitted import compiled, lay_out
+import torch
+
+from tests.emitted import compiled, imported, lay_out
 from tests.spec_space import SpecValues
 
 LR, WARMUP, STEPS, LENGTH, BATCH = 1e-2, 4, 24, 24, 6
@@ -83,6 +86,16 @@ def prepare(project: Path) -> None:
     """Run the stages before training."""
     must(project, "train_tokenizer.py", "--out", "data")
     must(project, "prepare_data.py", "--out", "data")
+
+
+def write_untrained(project: Path) -> None:
+    """Write `checkpoint` beside prepared data, with weights that were not trained, and `bare` without a tokenizer."""
+    with imported("tiny_model", project) as modules:
+        checkpoint = importlib.import_module("tiny_model.checkpoint")
+        torch.manual_seed(0)
+        model = modules.Model(modules.Config())
+        for name, extra in (("bare", []), ("checkpoint", [project / "data" / "tokenizer.json"])):
+            checkpoint.write_checkpoint(project / name, vars(model.config), model.state_dict(), extra)
 
 
 def metrics(run: Path) -> list[dict[str, Any]]:

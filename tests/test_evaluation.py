@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.emitted import compiled, imported, lay_out
-from tests.first_light import LENGTH, TINY, must, prepare, write_corpus
+from tests.first_light import LENGTH, TINY, must, prepare, write_corpus, write_untrained
 
 VOCABULARY = 300
 COUNTS = ("documents", "bytes", "tokens")
@@ -38,13 +38,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = lay_out(files, tmp_path_factory.mktemp("evaluation") / "project")
     write_corpus(folder / "words")
     prepare(folder)
-    with imported("tiny_model", folder) as modules:
-        checkpoint = importlib.import_module("tiny_model.checkpoint")
-        torch.manual_seed(0)
-        model = modules.Model(modules.Config())
-        for name in ("checkpoint", "bare"):
-            extra = [folder / "data" / "tokenizer.json"] if name == "checkpoint" else []
-            checkpoint.write_checkpoint(folder / name, vars(model.config), model.state_dict(), extra)
+    write_untrained(folder)
     return folder
 
 

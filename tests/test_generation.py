@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tests.emitted import imported
-from tests.first_light import make_project, must
+from tests.first_light import make_project, must, write_untrained
 
 STOP = 2
 Complete = Callable[..., str]
@@ -27,12 +27,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a checkpoint that was not trained, and one without a tokenizer; tests must not change it."""
     folder = make_project(tmp_path_factory.mktemp("generation") / "project")
     must(folder, "train_tokenizer.py", "--out", "data")
-    with imported("tiny_model", folder) as modules:
-        checkpoint = importlib.import_module("tiny_model.checkpoint")
-        torch.manual_seed(0)
-        model = modules.Model(modules.Config())
-        for name, extra in (("bare", []), ("checkpoint", [folder / "data" / "tokenizer.json"])):
-            checkpoint.write_checkpoint(folder / name, vars(model.config), model.state_dict(), extra)
+    write_untrained(folder)
     return folder
 
 

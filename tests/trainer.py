@@ -24,36 +24,24 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tests.emitted import compiled, lay_out
+from tests.first_light import TINY
 from tests.processes import Forked, Job, Launched, Processes, Training
 from tests.spec_space import SpecValues
 
 VOCABULARY, END = 300, 0
-LENGTH, BATCH = 24, 8  # tokens of a sequence, sequences of a step
+BATCH = 8  # sequences of a step
 PACKAGE = "tiny_model"
 BLOCK = 64 * 1024  # bytes of a shard that share a checksum
 
 SPEC: SpecValues = {
     "specc": 1,
-    "name": "tiny-model",
-    "model": {
-        "num_layers": 2,
-        "hidden_size": 24,
-        "num_heads": 4,
-        "num_kv_heads": 2,
-        "head_dim": 6,
-        "max_seq_len": 64,
-        "vocab_size": VOCABULARY,
-        "ffn": {"intermediate_size": 40},
-    },
+    "name": TINY["name"],
+    "model": {**TINY["model"], "vocab_size": VOCABULARY},
     "train": {
+        **TINY["train"],
         "steps": 40,
-        "sequence_length": LENGTH,
         "global_batch_size": BATCH,
         "micro_batch_size": 4,
-        "optimizer": {"lr": 1e-2},
-        "schedule": {"warmup": 4},
-        "precision": "fp32",
-        "compile": False,
         "checkpoint": {"every": 2},
     },
 }

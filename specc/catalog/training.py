@@ -25,7 +25,7 @@ class AdamW(Variant):
 
     def parts(self) -> TrainParts:
         """Return the function `make_optimizer`."""
-        imports = ("import torch", "from torch import nn")
+        imports = ("import torch", "from torch import Tensor, nn")
         return TrainParts(
             partials=(Partial("train/optimizer/adamw.py.j2", NoView(), imports),),
             constants=(

@@ -21,12 +21,11 @@ RANKS = (
 )
 ENGINE = (
     "from collections.abc import Mapping, Sequence",
-    "import torch",
     "from torch import Tensor",
     "from .data import Batch",
     "from .model import Model",
     "from .ranks import Ranks",
-    "from .training import MOMENTS, Step, make_optimizer, train_step",
+    "from .training import MOMENTS, Step, empty_state, make_optimizer, train_step",
 )
 ZERO = (
     "import json",
@@ -41,7 +40,8 @@ ZERO = (
     "from .data import Batch",
     "from .model import Model",
     "from .ranks import Ranks",
-    "from .training import MOMENTS, Step, Work, batch_loss, count_targets, make_optimizer",
+    "from .training import MOMENTS, Step, Work, batch_loss, count_targets",
+    "from .training import empty_state, make_optimizer",
 )
 OVERRIDES = (
     "from collections.abc import Mapping, Sequence",

@@ -187,7 +187,7 @@ def _train(resolved: Resolved, package: str, train: Train, parts: TrainParts, me
         imports=script_imports(package, (*TRAIN, *parts.imports)),
         seed=train.seed,
         smoke_config=smoke_config(resolved.network.parts(resolved.spec.model.attention.backend).sizes),
-        smoke_work=smoke_work(resolved.run.sequence_length, validates=bool(parts.sizes)),
+        smoke_work=smoke_work(resolved.run.sequence_length, validates=resolved.run.validate_every is not None),
         mfu="utilization(speed / ranks.size)" if measured.partials else "None",
         setup=parts.setup,
         load_state=parts.load_state,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from specc.diagnostics import Diagnostic, Label, listed
@@ -44,6 +44,23 @@ class Case(NamedTuple):
 
 Rule: TypeAlias = Callable[[Case], Iterator[Diagnostic]]
 """A rule yields a diagnostic for each thing that breaks it; its docstring is the page of `specc explain`."""
+
+
+class Repeat(NamedTuple):
+    """A name that stood before."""
+
+    name: str
+    path: str
+    first: str
+
+
+def repeats(names: Iterable[tuple[str, str]]) -> Iterator[Repeat]:
+    """Yield each (path, name) whose name an earlier one has, with the path of the first."""
+    seen: dict[str, str] = {}
+    for path, name in names:
+        first = seen.setdefault(name, path)
+        if first != path:
+            yield Repeat(name, path, first)
 
 
 def divisors_near(total: int, wanted: int) -> list[int]:

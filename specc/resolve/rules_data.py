@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from specc.catalog.steps import AnyStep
 from specc.diagnostics import Diagnostic, rule
-from specc.resolve.case import Case, Rule
+from specc.resolve.case import Case, Rule, repeats
 
 STEPS = "data.steps"
 
@@ -77,18 +77,15 @@ def step_twice(case: Case) -> Iterator[Diagnostic]:
     Example: `steps: [{kind: dedup, method: exact}, heuristics, {kind: dedup, method: exact}]`.
     Fix: remove one of them.
     """
-    first: dict[str, str] = {}
-    for path, step in steps_of(case):
-        before = first.setdefault(step.name(), path)
-        if before != path:
-            yield Diagnostic(
-                code="step-twice",
-                message=f"the step `{step.name()}` stands twice",
-                path=path,
-                primary=case.at.label(kind_of(case, path), "again"),
-                related=(case.at.label(kind_of(case, before), "first here"),),
-                help="remove one of them",
-            )
+    for name, path, first in repeats((path, step.name()) for path, step in steps_of(case)):
+        yield Diagnostic(
+            code="step-twice",
+            message=f"the step `{name}` stands twice",
+            path=path,
+            primary=case.at.label(kind_of(case, path), "again"),
+            related=(case.at.label(kind_of(case, first), "first here"),),
+            help="remove one of them",
+        )
 
 
 @rule("step-key-without-effect")

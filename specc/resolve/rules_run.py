@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from specc.diagnostics import Diagnostic, Severity, rule
-from specc.resolve.case import Case, Rule, multiples_near, one_of
+from specc.resolve.case import Case, Rule, multiples_near, one_of, repeats
 from specc.resolve.paths import get
 
 INTERVALS: Mapping[str, str] = MappingProxyType(
@@ -99,20 +99,18 @@ def duplicate_policy(case: Case) -> Iterator[Diagnostic]:
     Example: `stability: [{when: nonfinite, limit: 3}, {when: nonfinite, limit: 10}]`.
     Fix: keep one entry for each `when`.
     """
-    seen: dict[str, str] = {}
-    for index, policy in enumerate(case.written.train.stability if case.written.train else ()):
-        item = f"train.stability.{index}"
-        path = f"{item}.when" if case.at.has(f"{item}.when") else item
-        first = seen.setdefault(policy.when, path)
-        if first != path:
-            yield Diagnostic(
-                code="duplicate-policy",
-                message=f"two entries say what to do about `{policy.when}`",
-                path=path,
-                primary=case.at.label(path, "again"),
-                related=(case.at.label(first, "said here already"),),
-                help="remove one of them",
-            )
+    policies = case.written.train.stability if case.written.train else ()
+    items = ((f"train.stability.{index}", policy.when) for index, policy in enumerate(policies))
+    named = ((f"{item}.when" if case.at.has(f"{item}.when") else item, when) for item, when in items)
+    for when, path, first in repeats(named):
+        yield Diagnostic(
+            code="duplicate-policy",
+            message=f"two entries say what to do about `{when}`",
+            path=path,
+            primary=case.at.label(path, "again"),
+            related=(case.at.label(first, "said here already"),),
+            help="remove one of them",
+        )
 
 
 @rule("duplicate-logger")
@@ -123,19 +121,16 @@ def duplicate_logger(case: Case) -> Iterator[Diagnostic]:
     Example: `logging: {to: [tensorboard, tensorboard]}`.
     Fix: name each logger once.
     """
-    seen: dict[str, str] = {}
-    for index, name in enumerate(case.written.train.logging.to if case.written.train else ()):
-        path = f"train.logging.to.{index}"
-        first = seen.setdefault(name, path)
-        if first != path:
-            yield Diagnostic(
-                code="duplicate-logger",
-                message=f"`{name}` is named twice",
-                path=path,
-                primary=case.at.label(path, "again"),
-                related=(case.at.label(first, "first named here"),),
-                help="name it once",
-            )
+    loggers = case.written.train.logging.to if case.written.train else ()
+    for name, path, first in repeats((f"train.logging.to.{index}", name) for index, name in enumerate(loggers)):
+        yield Diagnostic(
+            code="duplicate-logger",
+            message=f"`{name}` is named twice",
+            path=path,
+            primary=case.at.label(path, "again"),
+            related=(case.at.label(first, "first named here"),),
+            help="name it once",
+        )
 
 
 @rule("logging-without-effect")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from specc.diagnostics import Diagnostic, Severity, rule
-from specc.resolve.case import Case, Rule
+from specc.resolve.case import Case, Rule, repeats
 
 
 @rule("vocab-smaller-than-tokenizer")
@@ -86,19 +86,16 @@ def duplicate_source_name(case: Case) -> Iterator[Diagnostic]:
     Example: two items of `data.sources` with `name: web`.
     Fix: rename one of them.
     """
-    seen: dict[str, str] = {}
-    for index, source in enumerate(case.written.data.sources if case.written.data else ()):
-        path = f"data.sources.{index}.name"
-        first = seen.setdefault(source.name, path)
-        if first != path:
-            yield Diagnostic(
-                code="duplicate-source-name",
-                message=f"two sources have the name `{source.name}`",
-                path=path,
-                primary=case.at.label(path, "again"),
-                related=(case.at.label(first, "first used here"),),
-                help="rename one of them",
-            )
+    sources = case.written.data.sources if case.written.data else ()
+    for name, path, first in repeats((f"data.sources.{index}.name", it.name) for index, it in enumerate(sources)):
+        yield Diagnostic(
+            code="duplicate-source-name",
+            message=f"two sources have the name `{name}`",
+            path=path,
+            primary=case.at.label(path, "again"),
+            related=(case.at.label(first, "first used here"),),
+            help="rename one of them",
+        )
 
 
 @rule("data-without-tokenizer")

@@ -74,6 +74,12 @@ class Step(NamedTuple):
 MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter, with the number of steps
 
 
+def empty_state(parameter: Tensor) -> dict[str, Tensor]:
+    """Return what AdamW keeps of a parameter before its first step, which would make it."""
+    moments = {key: torch.zeros_like(parameter) for key in MOMENTS}
+    return {**moments, "step": torch.zeros((), device=parameter.device)}
+
+
 def make_optimizer(model: nn.Module) -> torch.optim.AdamW:
     """Return AdamW; matrices decay, vectors (norms and biases) do not."""
     matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]

@@ -23,7 +23,7 @@ from torch import Tensor
 from .data import Batch
 from .model import Model
 from .ranks import Ranks
-from .training import MOMENTS, Step, Work, batch_loss, count_targets, make_optimizer
+from .training import MOMENTS, Step, Work, batch_loss, count_targets, empty_state, make_optimizer
 
 # On a CPU, DeepSpeed would compile an all-reduce of its own first, for most of a minute.
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -38,7 +38,7 @@ class ZeroEngine:
         Args:
             model: The model.
             ranks: The processes, started by a launcher.
-            work: The sizes of the run; they take the place of those in `config`.
+            work: The sizes of the run on these ranks; they take the place of those in `config`.
             config: A DeepSpeed configuration of ZeRO stage 1 or 2.
         """
         self.model = model
@@ -54,9 +54,7 @@ class ZeroEngine:
         # it has stepped once already, on gradients of zero, which would skew Adam's first steps.
         for parameters, group in zip(groups, self.zero.optimizer.param_groups, strict=True):
             (shard,) = group["params"]
-            state = {key: torch.zeros_like(shard) for key in MOMENTS}
-            state["step"] = torch.zeros((), device=shard.device)
-            self.zero.optimizer.state[shard] = state
+            self.zero.optimizer.state[shard] = empty_state(shard)
             lazy_init_hp_params_optimizer_state(parameters, shard, self.zero.optimizer.state)
 
     def step(self, micro_batches: Sequence[Batch], lr: float) -> Step:
@@ -105,9 +103,8 @@ class ZeroEngine:
 def batch_sizes(work: Work, ranks: Ranks) -> dict[str, int]:
     """Return DeepSpeed's names of the sizes of a step on so many ranks."""
     share = work.global_batch_size // ranks.size
-    micro_batch_size = min(work.micro_batch_size, share)
     return {
         "train_batch_size": work.global_batch_size,
-        "train_micro_batch_size_per_gpu": micro_batch_size,
-        "gradient_accumulation_steps": share // micro_batch_size,
+        "train_micro_batch_size_per_gpu": work.micro_batch_size,
+        "gradient_accumulation_steps": share // work.micro_batch_size,
     }

@@ -38,16 +38,20 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, int], dict[str, Tensor]]:
     Raises:
         CheckpointError: A file is missing, differs from its checksum, or cannot be understood.
     """
-    names = checksums(folder)
-    verify(folder, [name for name in names if not name.startswith(TRAINER)])
-    if SIZES not in names:
+    sums = {
+        name: expected
+        for name, expected in checksums(folder).items()
+        if not name.startswith(TRAINER)
+    }
+    verify(folder, sums)
+    if SIZES not in sums:
         raise CheckpointError(f"{folder} is no checkpoint: its manifest lists no {SIZES}")
     shards = {WEIGHTS}
-    if INDEX in names:
+    if INDEX in sums:
         shards = set(read_json(folder / INDEX).get("weight_map", {}).values())
     weights: dict[str, Tensor] = {}
     for shard in sorted(shards):
-        if shard not in names:
+        if shard not in sums:
             raise CheckpointError(f"{folder} is no checkpoint: its manifest lists no {shard}")
         weights |= read_tensors(folder / shard)
     return read_json(folder / SIZES), weights
@@ -59,9 +63,10 @@ def read_training(folder: Path) -> Training:
     Raises:
         CheckpointError: The checkpoint has no such part, or it is damaged.
     """
-    if not {STATE, OPTIMIZER} <= checksums(folder).keys():
+    sums = checksums(folder)
+    if not {STATE, OPTIMIZER} <= sums.keys():
         raise CheckpointError(f"{folder} holds weights only: training cannot go on from it")
-    verify(folder, (STATE, OPTIMIZER))
+    verify(folder, {name: sums[name] for name in (STATE, OPTIMIZER)})
     return Training(read_json(folder / STATE), read_tensors(folder / OPTIMIZER))
 
 
@@ -153,13 +158,12 @@ def checksums(folder: Path) -> dict[str, str]:
     return sums
 
 
-def verify(folder: Path, names: Iterable[str]) -> None:
+def verify(folder: Path, sums: Mapping[str, str]) -> None:
     """Compare files of a checkpoint with their checksums."""
-    sums = checksums(folder)
-    for name in names:
+    for name, expected in sums.items():
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder / name} is missing")
-        if sha256(folder / name) != sums[name]:
+        if sha256(folder / name) != expected:
             raise CheckpointError(f"{folder / name} is damaged: {MANIFEST} has another checksum")
 
 

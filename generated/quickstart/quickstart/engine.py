@@ -3,13 +3,12 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor
 
 from .data import Batch
 from .model import Model
 from .ranks import Ranks
-from .training import MOMENTS, Step, make_optimizer, train_step
+from .training import MOMENTS, Step, empty_state, make_optimizer, train_step
 
 
 class TorchEngine:
@@ -19,11 +18,9 @@ class TorchEngine:
         self.model = model
         self.ranks = ranks
         self.optimizer = make_optimizer(model)
-        # AdamW would make its state in the first step, and a run may be saved before it.
+        # A run may be saved before its first step is taken.
         for parameter in model.parameters():
-            state = {key: torch.zeros_like(parameter) for key in MOMENTS}
-            state["step"] = torch.zeros((), device=parameter.device)
-            self.optimizer.state[parameter] = state
+            self.optimizer.state[parameter] = empty_state(parameter)
 
     def step(self, micro_batches: Sequence[Batch], lr: float) -> Step:
         """Take one optimizer step on the micro-batches of all ranks."""
