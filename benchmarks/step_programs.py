@@ -80,13 +80,14 @@ def held(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[Tensor]
 def emitted(project: Project, compiled: str, batches: list[Any]) -> Program:
     """Train as an emitted train.py does."""
     model = first_weights(project)
+    objective = project.training.Objective(model)
     if compiled != "none":
-        project.training.compile_blocks(model)
+        project.training.compile_objective(objective)
     optimizer = project.training.make_optimizer(model)
 
     def step(number: int) -> float:
         batch = batches[number % BATCHES]
-        return float(project.training.train_step(model, optimizer, [batch], LEARNING_RATE).loss)
+        return float(project.training.train_step(objective, optimizer, [batch], LEARNING_RATE).loss)
 
     return Program(step, lambda: held(model, optimizer))
 

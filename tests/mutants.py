@@ -179,8 +179,8 @@ MUTANTS = (
     Mutant(
         "mean-of-means",
         f"{TRAIN}/training.py.j2",
-        "batch_loss(model, batch) / targets",
-        "batch_loss(model, batch) / (batch.targets != IGNORED).sum() / len(micro_batches)",
+        "objective(batch) / targets",
+        "objective(batch) / (batch.targets != IGNORED).sum() / len(micro_batches)",
     ),
     Mutant(
         "ignored-targets-count", f"{TRAIN}/training.py.j2", "(batch.targets != IGNORED).sum()", "batch.targets.numel()"

@@ -56,8 +56,9 @@ def cut(whole: Any, size: int) -> list[Any]:
 
 
 def accumulated(module: ModuleType, model: Any, batches: list[Any]) -> tuple[Tensor, list[Tensor]]:
+    training = beside(module, "training")
     model.zero_grad()
-    loss = beside(module, "training").accumulate(model, batches)
+    loss = training.accumulate(training.Objective(model), batches)
     return loss, [parameter.grad.clone() for parameter in model.parameters()]
 
 
@@ -82,7 +83,7 @@ def test_a_step_clips_and_then_does_what_the_references_adamw_does(model: Module
     _, gradients = accumulated(model, network, [whole])
     norm = torch.cat([gradient.flatten() for gradient in gradients]).norm().item()
     before = [parameter.detach().numpy().copy() for parameter in network.parameters()]
-    step = training.train_step(network, training.make_optimizer(network), cut(whole, 2), 0.01)
+    step = training.train_step(training.Objective(network), training.make_optimizer(network), cut(whole, 2), 0.01)
 
     assert norm > training.GRAD_CLIP
     assert step.grad_norm == pytest.approx(norm, rel=1e-9)
@@ -94,15 +95,16 @@ def test_a_step_clips_and_then_does_what_the_references_adamw_does(model: Module
 
 
 def one_step(folder: Path, **train: Any) -> tuple[tuple[float, float, bool], bool]:
-    """Return what a step with another `train` section came to, and whether its blocks are wrapped."""
+    """Return what a step with another `train` section came to, and whether its forward passes are wrapped."""
     values = {**TINY, "train": {**TINY["train"], **train}}
     with imported("tiny_model", lay_out(compiled(values), folder)) as module:
         training, network = beside(module, "training"), small_model(module).float()
-        for name in ("compile_blocks", "recompute_blocks"):
-            if f"    {name}(model)\n" in (folder / "train.py").read_text(encoding="utf-8"):
-                vars(training)[name](network)
-        wrapped = all("forward" in vars(block) for block in network.model.layers)
-        step = training.train_step(network, training.make_optimizer(network), cut(batch(module), 2), 0.01)
+        objective = training.Objective(network)
+        for name in ("compile_objective", "recompute_blocks"):
+            if f"    {name}(objective)\n" in (folder / "train.py").read_text(encoding="utf-8"):
+                vars(training)[name](objective)
+        wrapped = "forward" in vars(objective) or all("forward" in vars(block) for block in network.model.layers)
+        step = training.train_step(objective, training.make_optimizer(network), cut(batch(module), 2), 0.01)
         return step, wrapped
 
 
@@ -110,10 +112,11 @@ def one_step(folder: Path, **train: Any) -> tuple[tuple[float, float, bool], boo
     ("train", "wraps", "limit"),
     [
         ({"activation_checkpointing": "full"}, True, 1e-6),
+        ({"compile": True}, True, 1e-4),
         ({"compile": True, "activation_checkpointing": "full"}, True, 1e-4),
         ({"grad_clip": None}, False, 1e-6),
     ],
-    ids=["recomputed", "compiled and recomputed", "not clipped"],
+    ids=["recomputed", "compiled whole", "compiled by block and recomputed", "not clipped"],
 )
 def test_a_feature_keeps_loss_and_gradient(tmp_path: Path, train: dict[str, Any], wraps: bool, limit: float) -> None:
     plain, _ = one_step(tmp_path / "plain")

@@ -27,7 +27,14 @@ from gpt2_124m.overrides import overridden
 from gpt2_124m.ranks import Ranks, joined
 from gpt2_124m.run import Engine, Run, RunError, finite, opened
 from gpt2_124m.stability import NonfiniteSteps
-from gpt2_124m.training import Work, compile_blocks, learning_rate, micro_batches, seed_dropout
+from gpt2_124m.training import (
+    Objective,
+    Work,
+    compile_objective,
+    learning_rate,
+    micro_batches,
+    seed_dropout,
+)
 
 SEED = 0
 SMOKE_CONFIG = Config(
@@ -82,16 +89,16 @@ def open_data(folder: Path, split: str, config: Config, work: Work) -> Dataset:
     return data
 
 
-def make_engine(model: Model, work: Work, ranks: Ranks, deepspeed: Path | None) -> Engine:
+def make_engine(objective: Objective, work: Work, ranks: Ranks, deepspeed: Path | None) -> Engine:
     """Return what takes the optimizer steps."""
     if deepspeed is None:
-        return TorchEngine(model, ranks)
+        return TorchEngine(objective, ranks)
     if not is_initialized():
         raise RunError("--deepspeed needs a launcher: bash launch/deepspeed.sh, or torchrun")
     # DeepSpeed takes seconds to import, and is installed only where it is used.
     from gpt2_124m.zero import ZeroEngine
 
-    return ZeroEngine(model, ranks, work, deepspeed)
+    return ZeroEngine(objective, ranks, work, deepspeed)
 
 
 def settings(config: Config, work: Work, data: Dataset) -> dict[str, Any]:
@@ -109,9 +116,9 @@ def train(run: Run, config: Config, work: Work, data: Dataset, args: argparse.Na
     """Take all steps that are left, and save on the way."""
     ranks, interrupt = run.ranks, Interrupt()
     torch.manual_seed(SEED)
-    model = Model(config).to(ranks.device)
-    compile_blocks(model)
-    engine = make_engine(model, work, ranks, args.deepspeed)
+    objective = Objective(Model(config).to(ranks.device))
+    compile_objective(objective)
+    engine = make_engine(objective, work, ranks, args.deepspeed)
     state = run.resume(engine)
     nonfinite = NonfiniteSteps(limit=3, in_a_row=state.get("nonfinite", 0))
     for step in range(run.step, work.steps):

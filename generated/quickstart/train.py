@@ -28,7 +28,7 @@ from quickstart.ranks import Ranks, joined
 from quickstart.run import Engine, Run, RunError, finite, opened
 from quickstart.stability import NonfiniteSteps
 from quickstart.tensorboard import TensorBoard
-from quickstart.training import Work, compile_blocks, learning_rate, micro_batches
+from quickstart.training import Objective, Work, compile_objective, learning_rate, micro_batches
 from quickstart.validation import open_held_out, validate
 
 SEED = 0
@@ -86,16 +86,16 @@ def open_data(folder: Path, split: str, config: Config, work: Work) -> Dataset:
     return data
 
 
-def make_engine(model: Model, work: Work, ranks: Ranks, deepspeed: Path | None) -> Engine:
+def make_engine(objective: Objective, work: Work, ranks: Ranks, deepspeed: Path | None) -> Engine:
     """Return what takes the optimizer steps."""
     if deepspeed is None:
-        return TorchEngine(model, ranks)
+        return TorchEngine(objective, ranks)
     if not is_initialized():
         raise RunError("--deepspeed needs a launcher: bash launch/deepspeed.sh, or torchrun")
     # DeepSpeed takes seconds to import, and is installed only where it is used.
     from quickstart.zero import ZeroEngine
 
-    return ZeroEngine(model, ranks, work, deepspeed)
+    return ZeroEngine(objective, ranks, work, deepspeed)
 
 
 def settings(config: Config, work: Work, data: Dataset) -> dict[str, Any]:
@@ -113,10 +113,10 @@ def train(run: Run, config: Config, work: Work, data: Dataset, args: argparse.Na
     """Take all steps that are left, and save on the way."""
     ranks, interrupt = run.ranks, Interrupt()
     torch.manual_seed(SEED)
-    model = Model(config).to(ranks.device)
-    compile_blocks(model)
+    objective = Objective(Model(config).to(ranks.device))
+    compile_objective(objective)
     held_out = open_held_out(run, args.data, config.vocab_size, work)
-    engine = make_engine(model, work, ranks, args.deepspeed)
+    engine = make_engine(objective, work, ranks, args.deepspeed)
     state = run.resume(engine)
     board = TensorBoard(run, every=10)
     nonfinite = NonfiniteSteps(limit=3, in_a_row=state.get("nonfinite", 0))
@@ -138,7 +138,7 @@ def train(run: Run, config: Config, work: Work, data: Dataset, args: argparse.Na
             "skipped": not result.taken,
             "sample_ids": data.sample_ids(work.sequences(step)),
         }
-        validate(line, run, engine.model, held_out, work)
+        validate(line, run, engine.objective, held_out, work)
         board.log(line)
         nonfinite.note(run, result)
         run.record(line)

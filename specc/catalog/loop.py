@@ -29,7 +29,7 @@ class TrainParts(Parts):
         sizes: Fields of `Work`.
         modules: Modules of the package.
         imports: Import statements of `train.py`; `{package}` is the project's.
-        setup: Statements of `train.py` before the engine takes the `model`.
+        setup: Statements of `train.py` before the engine takes the `objective`.
         load_state: Statements after a checkpoint was loaded; `state` holds what `save_state` put there.
         before_step: Statements before the batches of a step are read.
         after_backward: Statements of `train_step` between the gradient and the optimizer's step.
@@ -56,24 +56,33 @@ def clipping(limit: float | None) -> TrainParts:
     if limit is None:
         return TrainParts(
             partials=(Partial("train/gradient/norm.py.j2", NoView(), imports),),
-            after_backward=("grad_norm = gradient_norm(model)",),
+            after_backward=("grad_norm = gradient_norm(objective)",),
         )
     return TrainParts(
         partials=(Partial("train/gradient/clip.py.j2", NoView(), imports),),
         constants=(Constant("GRAD_CLIP", limit),),
-        after_backward=("grad_norm = clip_gradients(model)",),
+        after_backward=("grad_norm = clip_gradients(objective)",),
     )
 
 
-def compiling(wanted: bool) -> TrainParts:
-    """Return the compilation of blocks, if it is wanted."""
+WHOLE_LAYERS = 16
+"""A model of more layers is compiled block by block: that takes equally long for any number of them."""
+
+
+def compiling(wanted: bool, layers: int, recomputing: str) -> TrainParts:
+    """Return the compilation, if it is wanted: whole where that is quick, so that norms and loss fuse as well."""
     if not wanted:
         return TrainParts()
-    imports = ("import os", "import shutil", "import sys", "import torch")
+    scope = "whole" if layers <= WHOLE_LAYERS and recomputing == "none" else "blocks"
     return TrainParts(
-        partials=(Partial("train/setup/compile.py.j2", NoView(), imports),),
-        imports=("from {package}.training import compile_blocks",),
-        setup=("compile_blocks(model)",),
+        partials=(
+            Partial(
+                "train/setup/compiler.py.j2", NoView(), ("import os", "import shutil", "import sys", "import torch")
+            ),
+            Partial(f"train/setup/compile_{scope}.py.j2", NoView(), ("import torch",)),
+        ),
+        imports=("from {package}.training import compile_objective",),
+        setup=("compile_objective(objective)",),
     )
 
 
@@ -88,7 +97,7 @@ RECOMPUTING: Mapping[str, TrainParts] = {
             ),
         ),
         imports=("from {package}.training import recompute_blocks",),
-        setup=("recompute_blocks(model)",),
+        setup=("recompute_blocks(objective)",),
     ),
 }
 """Activation checkpointing by its tag; it wraps what compilation made."""
@@ -116,16 +125,17 @@ def keeping(last: int, every: int | None) -> Partial:
 
 
 @dataclass(frozen=True, slots=True)
-class LossView:
-    """What `train/loss/*.py.j2` say: the arguments of the model."""
+class ObjectiveView:
+    """What `train/objective/*.py.j2` say: the arguments of the model."""
 
     inputs: str
 
 
-def batch_loss(precision: str, inputs: str) -> TrainParts:
-    """Return the loss of a micro-batch, whose matmuls have the `precision`."""
+def objective(precision: str, inputs: str) -> TrainParts:
+    """Return what training minimises; the model's matmuls have the `precision`."""
+    imports = ("from torch import Tensor, nn",)
     return TrainParts(
-        partials=(Partial(f"train/loss/{precision}.py.j2", LossView(inputs), ("from torch import Tensor",)),)
+        partials=(Partial(f"train/objective/{precision}.py.j2", ObjectiveView(inputs), imports),),
     )
 
 
@@ -168,10 +178,10 @@ VALIDATION = Module(
         "from typing import Any",
         "import torch",
         "from .data import Dataset, read_card",
-        "from .model import IGNORED, Model",
+        "from .model import IGNORED",
         "from .ranks import Ranks",
         "from .run import Run",
-        "from .training import Work, batch_loss",
+        "from .training import Objective, Work",
     ),
 )
 
@@ -186,7 +196,7 @@ def validating(every: int, sequences: int) -> TrainParts:
         modules=(VALIDATION,),
         imports=("from {package}.validation import open_held_out, validate",),
         setup=("held_out = open_held_out(run, args.data, config.vocab_size, work)",),
-        after_step=("validate(line, run, engine.model, held_out, work)",),
+        after_step=("validate(line, run, engine.objective, held_out, work)",),
     )
 
 

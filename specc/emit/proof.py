@@ -67,7 +67,8 @@ TRAINING = (
     "from torch import Tensor",
     "from {package}.data import Batch",
     "from {package}.model import IGNORED, loss_sum",
-    "from {package}.training import accumulate, learning_rate, make_optimizer, train_step",
+    "from {package}.training import Objective, Step, accumulate, learning_rate, make_optimizer",
+    "from {package}.training import train_step",
 )
 DROPOUT = (*COMMON[:2], "from unittest import mock", "import torch.nn.functional as F")
 

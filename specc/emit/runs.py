@@ -23,9 +23,8 @@ ENGINE = (
     "from collections.abc import Mapping, Sequence",
     "from torch import Tensor",
     "from .data import Batch",
-    "from .model import Model",
     "from .ranks import Ranks",
-    "from .training import MOMENTS, Step, empty_state, make_optimizer, train_step",
+    "from .training import MOMENTS, Objective, Step, empty_state, make_optimizer, train_step",
 )
 ZERO = (
     "import json",
@@ -38,9 +37,8 @@ ZERO = (
     "from deepspeed.utils import safe_set_full_optimizer_state",
     "from torch import Tensor",
     "from .data import Batch",
-    "from .model import Model",
     "from .ranks import Ranks",
-    "from .training import MOMENTS, Step, Work, batch_loss, count_targets",
+    "from .training import MOMENTS, Objective, Step, Work, count_targets",
     "from .training import empty_state, make_optimizer",
 )
 OVERRIDES = (

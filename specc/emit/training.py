@@ -9,11 +9,11 @@ from specc.catalog.loop import (
     LOGGERS,
     RECOMPUTING,
     TrainParts,
-    batch_loss,
     clipping,
     compiling,
     dropping,
     nonfinite,
+    objective,
     utilization,
     validating,
 )
@@ -65,7 +65,7 @@ TRAIN = (
     "from {package}.overrides import overridden",
     "from {package}.ranks import Ranks, joined",
     "from {package}.run import Engine, Run, RunError, finite, opened",
-    "from {package}.training import Work, learning_rate, micro_batches",
+    "from {package}.training import Objective, Work, learning_rate, micro_batches",
 )
 
 
@@ -126,14 +126,15 @@ def training_modules(decided: Decided) -> dict[str, str]:
 
 def _parts(decided: Decided, train: Train, batches: Batches) -> TrainParts:
     """Return the features of the loop in the order in which the emitted modules have them."""
+    recomputing = decided.strategy.activation_checkpointing
     run, dropout = decided.resolved.run, decided.resolved.network.dropout
     parts = (
         train.optimizer.parts()
         + train.schedule.parts()
-        + compiling(train.compile)
-        + RECOMPUTING[decided.strategy.activation_checkpointing]
+        + objective(run.precision.compute, batches.inputs)
+        + compiling(train.compile, decided.resolved.network.dims.num_layers, recomputing)
+        + RECOMPUTING[recomputing]
         + dropping(max(dropout.embedding, dropout.attention, dropout.residual))
-        + batch_loss(run.precision.compute, batches.inputs)
         + clipping(train.grad_clip)
         + _validation(decided.resolved)
     )

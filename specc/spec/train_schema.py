@@ -64,7 +64,7 @@ class Train(Section):
         reason="the planner recomputes when memory is short",
     )
     compile: bool = key(
-        "Whether blocks go through torch.compile.", True, reason="fuses norms, activations and rotations"
+        "Whether model and loss go through torch.compile.", True, reason="fuses norms, activations, rotations and loss"
     )
     seed: int = key("Seed of weights and data order.", 0, reason="any number, the same in every run", ge=0, lt=2**63)
     phases: Annotated[Any, only(None, "training phases")] = key("What changes, in order.", None, reason="one phase")

@@ -21,9 +21,8 @@ from deepspeed.utils import (
 from torch import Tensor
 
 from .data import Batch
-from .model import Model
 from .ranks import Ranks
-from .training import MOMENTS, Step, Work, batch_loss, count_targets, empty_state, make_optimizer
+from .training import MOMENTS, Objective, Step, Work, count_targets, empty_state, make_optimizer
 
 # On a CPU, DeepSpeed would compile an all-reduce of its own first, for most of a minute.
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -32,22 +31,23 @@ deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 class ZeroEngine:
     """Takes optimizer steps with DeepSpeed; has the methods of `TorchEngine`."""
 
-    def __init__(self, model: Model, ranks: Ranks, work: Work, config: Path) -> None:
-        """Wrap a model, which has the same weights on every rank.
+    def __init__(self, objective: Objective, ranks: Ranks, work: Work, config: Path) -> None:
+        """Wrap an objective, whose model has the same weights on every rank.
 
         Args:
-            model: The model.
+            objective: The model and its loss.
             ranks: The processes, started by a launcher.
             work: The sizes of the run on these ranks; they take the place of those in `config`.
             config: A DeepSpeed configuration of ZeRO stage 1 or 2.
         """
-        self.model = model
+        self.objective = objective
+        self.model = objective.model
         self.ranks = ranks
         settings = json.loads(config.read_text(encoding="utf-8")) | batch_sizes(work, ranks)
-        optimizer = make_optimizer(model)
+        optimizer = make_optimizer(self.model)
         groups = [group["params"] for group in optimizer.param_groups]
         self.engine, self.zero, *_ = deepspeed.initialize(
-            model=model, optimizer=optimizer, config=settings
+            model=objective, optimizer=optimizer, config=settings
         )
         # Each group is now one flat shard. DeepSpeed links its state to parameters when the first
         # group steps, which is too early for the others, unless the state is there before. In bf16
@@ -64,7 +64,7 @@ class ZeroEngine:
         targets = count_targets(micro_batches, self.ranks)
         total = torch.zeros((), device=self.ranks.device)
         for batch in micro_batches:
-            loss = batch_loss(self.engine, batch) / targets
+            loss = self.engine(batch) / targets
             # DeepSpeed divides gradients by the number of ranks; this loss is a sum over them.
             self.engine.backward(loss * self.ranks.size, scale_wrt_gas=False)
             self.engine.step()

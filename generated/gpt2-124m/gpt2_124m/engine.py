@@ -6,25 +6,25 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from .data import Batch
-from .model import Model
 from .ranks import Ranks
-from .training import MOMENTS, Step, empty_state, make_optimizer, train_step
+from .training import MOMENTS, Objective, Step, empty_state, make_optimizer, train_step
 
 
 class TorchEngine:
     """Takes optimizer steps with PyTorch alone."""
 
-    def __init__(self, model: Model, ranks: Ranks) -> None:
-        self.model = model
+    def __init__(self, objective: Objective, ranks: Ranks) -> None:
+        self.objective = objective
+        self.model = objective.model
         self.ranks = ranks
-        self.optimizer = make_optimizer(model)
+        self.optimizer = make_optimizer(self.model)
         # A run may be saved before its first step is taken.
-        for parameter in model.parameters():
+        for parameter in self.model.parameters():
             self.optimizer.state[parameter] = empty_state(parameter)
 
     def step(self, micro_batches: Sequence[Batch], lr: float) -> Step:
         """Take one optimizer step on the micro-batches of all ranks."""
-        return train_step(self.model, self.optimizer, micro_batches, lr, self.ranks)
+        return train_step(self.objective, self.optimizer, micro_batches, lr, self.ranks)
 
     def weights(self) -> dict[str, Tensor]:
         """Return the weights by name."""

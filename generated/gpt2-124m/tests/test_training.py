@@ -15,7 +15,14 @@ from torch.testing import assert_close
 from cases import Case, cases
 from gpt2_124m.data import Batch
 from gpt2_124m.model import IGNORED, loss_sum
-from gpt2_124m.training import accumulate, learning_rate, make_optimizer, train_step
+from gpt2_124m.training import (
+    Objective,
+    Step,
+    accumulate,
+    learning_rate,
+    make_optimizer,
+    train_step,
+)
 from reference import optimizer, schedule
 
 # The spec's `train:` section, every value decided.
@@ -27,10 +34,15 @@ def batch_of(case: Case, rows: slice) -> Batch:
     return Batch(**{name: vars(case)[name][rows] for name in Batch._fields})
 
 
+def whole_step(case: Case, optimizer: torch.optim.Optimizer, lr: float) -> Step:
+    """Take a step on all rows of a case."""
+    return train_step(Objective(case.model), optimizer, [batch_of(case, slice(None))], lr)
+
+
 def gradients(case: Case, micro_batches: list[Batch]) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss of a step and the gradient of each parameter."""
     case.model.zero_grad()
-    loss = accumulate(case.model, micro_batches)
+    loss = accumulate(Objective(case.model), micro_batches)
     return loss, {name: tensor.grad.clone() for name, tensor in case.model.named_parameters()}
 
 
@@ -71,7 +83,7 @@ def test_updates_equal_the_reference(case: Case) -> None:
     ours = make_optimizer(case.model)
     for step in range(3):
         lr = 0.01 * (step + 1)
-        train_step(case.model, ours, [batch_of(case, slice(None))], lr)
+        whole_step(case, ours, lr)
         for name, tensor in case.model.named_parameters():
             weight, moments = expected[name]
             decay = TRAIN["optimizer"]["weight_decay"] if tensor.dim() > 1 else 0.0
@@ -86,7 +98,7 @@ def test_gradients_are_clipped_to_the_limit(case: Case) -> None:
     _, whole = gradients(case, [batch_of(case, slice(None))])
     norm = math.sqrt(sum(float(gradient.square().sum()) for gradient in whole.values()))
     ours = make_optimizer(case.model)
-    step = train_step(case.model, ours, [batch_of(case, slice(None))], lr=0.01)
+    step = whole_step(case, ours, lr=0.01)
     assert_close(step.grad_norm, norm, rtol=1e-9, atol=1e-9)
     left = math.sqrt(sum(float(tensor.grad.square().sum()) for tensor in case.model.parameters()))
     assert_close(left, min(norm, TRAIN["grad_clip"] or math.inf), rtol=1e-5, atol=1e-5)
@@ -95,10 +107,10 @@ def test_gradients_are_clipped_to_the_limit(case: Case) -> None:
 @given(cases(), st.sampled_from([math.nan, math.inf]))
 def test_a_step_that_is_not_finite_changes_nothing(case: Case, bad: float) -> None:
     ours = make_optimizer(case.model)
-    train_step(case.model, ours, [batch_of(case, slice(None))], lr=0.01)
+    whole_step(case, ours, lr=0.01)
     before = copy.deepcopy((case.model.state_dict(), ours.state_dict()["state"]))
     hook = case.model.register_forward_hook(lambda *call: call[-1] * bad)
-    step = train_step(case.model, ours, [batch_of(case, slice(None))], lr=0.01)
+    step = whole_step(case, ours, lr=0.01)
     hook.remove()
     assert not step.taken
     after = (case.model.state_dict(), ours.state_dict()["state"])

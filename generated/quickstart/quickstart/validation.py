@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from .data import Dataset, read_card
-from .model import IGNORED, Model
+from .model import IGNORED
 from .ranks import Ranks
 from .run import Run
-from .training import Work, batch_loss
+from .training import Objective, Work
 
 
 def open_held_out(run: Run, folder: Path, vocab_size: int, work: Work) -> Dataset | None:
@@ -24,26 +24,28 @@ def open_held_out(run: Run, folder: Path, vocab_size: int, work: Work) -> Datase
 
 
 def validate(
-    line: dict[str, Any], run: Run, model: Model, data: Dataset | None, work: Work
+    line: dict[str, Any], run: Run, objective: Objective, data: Dataset | None, work: Work
 ) -> None:
     """Add the held-out loss to the line of every so many steps, and of the last."""
     if data is None or (run.step % work.validation_every and run.step != work.steps):
         return
-    loss = held_out_loss(model, data, work, run.ranks)
+    loss = held_out_loss(objective, data, work, run.ranks)
     line["validation_loss"] = loss
     run.event("validation", loss=loss, perplexity=math.exp(loss))
 
 
+# A graph for inference would take longer to compile than it saves.
+@torch.compiler.set_stance("force_eager")
 @torch.no_grad()
-def held_out_loss(model: Model, data: Dataset, work: Work, ranks: Ranks) -> float:
+def held_out_loss(objective: Objective, data: Dataset, work: Work, ranks: Ranks) -> float:
     """Return the mean loss over the targets of the first held-out sequences, over all ranks."""
     numbers = range(min(data.windows, work.validation_sequences))[ranks.rank :: ranks.size]
     total = torch.zeros(2, dtype=torch.float64, device=ranks.device)
-    model.eval()
+    objective.eval()
     for start in range(0, len(numbers), work.micro_batch_size):
         batch = data.batch(numbers[start : start + work.micro_batch_size]).to(ranks.device)
-        total[0] += batch_loss(model, batch)
+        total[0] += objective(batch)
         total[1] += (batch.targets != IGNORED).sum()
-    model.train()
+    objective.train()
     loss, targets = ranks.sum(total).tolist()
     return loss / targets

@@ -109,19 +109,31 @@ def decay_at_the_end(step: int, steps: int) -> float:
     return 1 - (1 - MIN_LR_RATIO) * done
 
 
-def compile_blocks(model: Model) -> None:
-    """Compile the blocks one by one: they differ in weights alone, so they share one graph."""
+class Objective(nn.Module):
+    """What training minimises: the loss summed over the targets of a micro-batch."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the loss, in nats."""
+        return loss_sum(self.model(batch.tokens, batch.documents), batch.targets)
+
+
+def compiler_found() -> bool:
+    """Return whether torch.compile has what it needs here, a C++ compiler where there is no GPU."""
     compiler = os.environ.get("CXX", "g++")
-    if not torch.cuda.is_available() and not shutil.which(compiler):
+    found = torch.cuda.is_available() or shutil.which(compiler) is not None
+    if not found:
         print(f"no compiler {compiler}: training without torch.compile", file=sys.stderr)
-        return
-    for block in model.model.layers:
-        block.forward = torch.compile(block.forward)
+    return found
 
 
-def batch_loss(model: Model, batch: Batch) -> Tensor:
-    """Return the loss summed over the targets of a micro-batch."""
-    return loss_sum(model(batch.tokens, batch.documents), batch.targets)
+def compile_objective(objective: Objective) -> None:
+    """Compile model and loss as one graph."""
+    if compiler_found():
+        objective.forward = torch.compile(objective.forward)
 
 
 def clip_gradients(model: nn.Module) -> float:
@@ -145,7 +157,9 @@ def count_targets(micro_batches: Sequence[Batch], ranks: Ranks) -> Tensor:
     return ranks.sum(torch.stack(counts).sum())
 
 
-def accumulate(model: Model, micro_batches: Sequence[Batch], ranks: Ranks = ALONE) -> Tensor:
+def accumulate(
+    objective: Objective, micro_batches: Sequence[Batch], ranks: Ranks = ALONE
+) -> Tensor:
     """Add the gradient of the mean loss over all targets of all ranks; return that loss.
 
     Every micro-batch is divided by the targets of all, not by its own: the result is that of one
@@ -154,15 +168,15 @@ def accumulate(model: Model, micro_batches: Sequence[Batch], ranks: Ranks = ALON
     targets = count_targets(micro_batches, ranks)
     total = torch.zeros((), device=targets.device)
     for batch in micro_batches:
-        loss = batch_loss(model, batch) / targets
+        loss = objective(batch) / targets
         loss.backward()
         total = total + loss.detach()
-    ranks.sum_all(parameter.grad for parameter in model.parameters())
+    ranks.sum_all(parameter.grad for parameter in objective.parameters())
     return ranks.sum(total)
 
 
 def train_step(
-    model: Model,
+    objective: Objective,
     optimizer: torch.optim.Optimizer,
     micro_batches: Sequence[Batch],
     lr: float,
@@ -172,8 +186,8 @@ def train_step(
     for group in optimizer.param_groups:
         group["lr"] = lr
     optimizer.zero_grad()
-    loss = accumulate(model, micro_batches, ranks).item()
-    grad_norm = clip_gradients(model)
+    loss = accumulate(objective, micro_batches, ranks).item()
+    grad_norm = clip_gradients(objective)
     taken = math.isfinite(loss) and math.isfinite(grad_norm)
     if taken:
         optimizer.step()
