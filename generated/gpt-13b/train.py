@@ -27,6 +27,7 @@ from gpt_13b.overrides import overridden
 from gpt_13b.ranks import Ranks, joined
 from gpt_13b.run import Engine, Run, RunError, finite, opened
 from gpt_13b.stability import NonfiniteSteps
+from gpt_13b.tokenizer import tokenizer_files
 from gpt_13b.training import (
     Objective,
     Work,
@@ -146,7 +147,7 @@ def train(run: Run, config: Config, work: Work, data: Dataset, args: argparse.Na
             state = {
                 "nonfinite": nonfinite.in_a_row,
             }
-            run.save(asdict(config), engine, state, [args.data / "tokenizer.json"])
+            run.save(asdict(config), engine, state, tokenizer_files(args.data / "tokenizer.json"))
         if stop:
             run.stopped(interrupt.name)
 

@@ -28,6 +28,7 @@ from quickstart.ranks import Ranks, joined
 from quickstart.run import Engine, Run, RunError, finite, opened
 from quickstart.stability import NonfiniteSteps
 from quickstart.tensorboard import TensorBoard
+from quickstart.tokenizer import tokenizer_files
 from quickstart.training import Objective, Work, compile_objective, learning_rate, micro_batches
 from quickstart.validation import open_held_out, validate
 
@@ -147,7 +148,7 @@ def train(run: Run, config: Config, work: Work, data: Dataset, args: argparse.Na
             state = {
                 "nonfinite": nonfinite.in_a_row,
             }
-            run.save(asdict(config), engine, state, [args.data / "tokenizer.json"])
+            run.save(asdict(config), engine, state, tokenizer_files(args.data / "tokenizer.json"))
         if stop:
             run.stopped(interrupt.name)
 

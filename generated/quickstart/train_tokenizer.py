@@ -17,7 +17,7 @@ from quickstart.files import locked, replacing
 from quickstart.progress import Progress
 
 VOCAB_SIZE = 2048
-SMOKE_VOCAB_SIZE = 322
+SMOKE_VOCAB_SIZE = 324
 SMOKE_DOCUMENTS = 64
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
@@ -34,7 +34,7 @@ def train_tokenizer(texts: Iterator[str], vocab_size: int) -> Tokenizer:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=["<|end|>", "<|pad|>"],
+        special_tokens=["<|end|>", "<|pad|>", "<|im_start|>", "<|im_end|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator(texts, trainer)

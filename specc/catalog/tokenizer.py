@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple
 
 from specc.catalog.base import Partial, Variant
+from specc.catalog.chat import CHAT_TEMPLATES
 from specc.catalog.fields import Count, Section, key, variants
 
 # The split of text before merging. GPT-2's is that of Radford et al. (2019); GPT-4's is cl100k_base's.
@@ -49,14 +50,25 @@ class Bpe(Variant):
         "Tokens that stand for no text.", SpecialTokens.model_construct(), reason="one for each use"
     )
 
+    chat_template: Literal["chatml"] | None = key(
+        "How conversations are written; its special tokens are the tokenizer's too.",
+        None,
+        reason="a model that completes text needs none",
+    )
+
+    def specials(self) -> tuple[str, ...]:
+        """Return every special token once, in the order of their ids."""
+        turns = CHAT_TEMPLATES[self.chat_template].special_tokens if self.chat_template else ()
+        return tuple(dict.fromkeys((self.special_tokens.eos, self.special_tokens.pad, *turns)))
+
     def least(self) -> int:
         """Return the fewest tokens it can have: one for every byte, and the special ones."""
-        return 256 + len({self.special_tokens.eos, self.special_tokens.pad})
+        return 256 + len(self.specials())
 
     def partial(self) -> Partial:
         """Return the function that trains the tokenizer."""
         # JSON's strings are Python's too, in the quotes that Python's formatters prefer.
-        specials = json.dumps([self.special_tokens.eos, self.special_tokens.pad], ensure_ascii=False)
+        specials = json.dumps(self.specials(), ensure_ascii=False)
         imports = (
             "from tokenizers import Regex, Tokenizer",
             "from tokenizers import decoders, models, pre_tokenizers, trainers",

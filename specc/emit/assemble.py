@@ -16,6 +16,7 @@ from specc.emit.model import model_module, summary
 from specc.emit.project import Named, lock, pyproject, readme, requirements
 from specc.emit.proof import decided_section, proof_modules, reference_files
 from specc.emit.results import result_modules, result_pages
+from specc.emit.tokenizer import tokenizer_assets, tokenizer_module
 from specc.emit.training import training_modules
 from specc.plan import Decided, plan_json
 from specc.resolve import Resolved, as_yaml, model_document
@@ -34,15 +35,15 @@ def emit(decided: Decided, spec_text: str) -> FileSet:
     resolved = decided.resolved
     name = resolved.spec.name
     about = summary(name, resolved.network)
-    modules, pages = python_modules(decided), result_pages(resolved)
+    modules, assets = python_modules(decided), {**result_pages(resolved), **tokenizer_assets(resolved)}
     files = {
         **format_python(modules),
-        **pages,
+        **assets,
         **reference_files(training=resolved.spec.train is not None),
         **requirements(modules, data_requirements(resolved.spec.data)),
         **launch_files(decided),
         "tests/model.json": decided_section(model_document(resolved)),
-        "pyproject.toml": pyproject(name, about, pages),
+        "pyproject.toml": pyproject(name, about, assets),
         "spec.yaml": spec_text,
         "spec.resolved.yaml": as_yaml(resolved, comment),
         "plan.json": json.dumps(plan_json(decided), indent=2) + "\n",
@@ -66,6 +67,7 @@ def python_modules(decided: Decided) -> dict[str, str]:
         f"{package}/model.py": model_module(name, resolved.network, parts),
         **generation_modules(resolved),
         **convert_modules(resolved),
+        **tokenizer_module(resolved),
         **data_modules(resolved),
         **dataset_modules(resolved),
         **training_modules(decided),

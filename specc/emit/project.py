@@ -145,6 +145,7 @@ def about(package: str) -> tuple[Named, ...]:
         Named(f"{package}/model.py", "the model: `Config`, `Model`, `load`"),
         Named(f"{package}/generation.py", "decoding with a cache of keys and values"),
         Named(f"{package}/checkpoint.py", "checkpoint folders: atomic and checksummed"),
+        Named(f"{package}/tokenizer.py", "the files of a tokenizer; `assets/` has those that are not trained"),
         Named(f"{package}/documents.py", "reading: files to documents, and what becomes of broken ones"),
         Named(f"{package}/steps.py", "which documents are kept"),
         Named(f"{package}/splits.py", "which are held out"),
@@ -201,10 +202,10 @@ def requirements(paths: Iterable[str], data: tuple[str, ...]) -> dict[str, str]:
     return {f"requirements/{name}.txt": "\n".join(pins[name]) + "\n" for name in wanted if wanted[name]}
 
 
-def pyproject(name: str, summary: str, pages: Collection[str]) -> str:
+def pyproject(name: str, summary: str, assets: Collection[str]) -> str:
     """Return `pyproject.toml`: the package with what else is installed of it, and how its tests run."""
     package = package_of(name)
-    data = {"package-data": {package: [path.rpartition("/")[2] for path in pages]}} if pages else {}
+    data = {"package-data": {package: [path.removeprefix(f"{package}/") for path in assets]}} if assets else {}
     return tomli_w.dumps(
         {
             "build-system": {"requires": ["setuptools>=77"], "build-backend": "setuptools.build_meta"},

@@ -35,6 +35,8 @@ SMOKE_BATCH, SMOKE_MICRO_BATCH, SMOKE_STEPS, SMOKE_LENGTH = 8, 4, 20, 64
 SMOKE_EVERY = 10
 # Validation reads at most so many batches: it costs a third of as many training steps.
 VALIDATION_STEPS = 20
+# What prepared data was made with.
+TOKENS = 'args.data / "tokenizer.json"'
 # These fit the data, or cost nothing; all other sizes shrink for `--smoke`.
 KEPT_SIZES = frozenset({"vocab_size", "max_seq_len"})
 
@@ -99,6 +101,7 @@ class TrainView:
     smoke_config: tuple[str, ...]
     smoke_work: tuple[str, ...]
     mfu: str
+    tokenizer_files: str
     setup: tuple[str, ...]
     load_state: tuple[str, ...]
     before_step: tuple[str, ...]
@@ -181,15 +184,17 @@ def _training(decided: Decided, parts: TrainParts) -> str:
 
 
 def _train(resolved: Resolved, package: str, train: Train, parts: TrainParts, measured: TrainParts) -> str:
+    own = ("from {package}.tokenizer import tokenizer_files",) if resolved.spec.tokenizer else ()
     view = TrainView(
         header=HEADER,
         name=resolved.spec.name,
         package=package,
-        imports=script_imports(package, (*TRAIN, *parts.imports)),
+        imports=script_imports(package, (*TRAIN, *own, *parts.imports)),
         seed=train.seed,
         smoke_config=smoke_config(resolved.network.parts(resolved.spec.model.attention.backend).sizes),
         smoke_work=smoke_work(resolved.run.sequence_length, validates=resolved.run.validate_every is not None),
         mfu="utilization(speed / ranks.size)" if measured.partials else "None",
+        tokenizer_files=f"tokenizer_files({TOKENS})" if own else f"[{TOKENS}]",
         setup=parts.setup,
         load_state=parts.load_state,
         before_step=parts.before_step,

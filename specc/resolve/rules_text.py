@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from specc.catalog.chat import CHAT_TEMPLATES
 from specc.diagnostics import Diagnostic, Severity, rule
-from specc.resolve.case import Case, Rule, repeats
+from specc.resolve.case import Case, Rule, one_of, repeats
 
 
 @rule("vocab-smaller-than-tokenizer")
@@ -78,6 +79,31 @@ def special_tokens_equal(case: Case) -> Iterator[Diagnostic]:
     )
 
 
+@rule("pad-ends-turns")
+def pad_ends_turns(case: Case) -> Iterator[Diagnostic]:
+    """The padding token is one that the chat template marks turns with.
+
+    Why: padding is masked out of the loss. If it also ends a turn, the model never learns to end its answers.
+    Example: `special_tokens: {pad: "<|im_end|>"}` with `chat_template: chatml`.
+    Fix: leave `pad` out, or give it a text of its own.
+    """
+    tokenizer = case.written.tokenizer
+    if tokenizer is None or tokenizer.chat_template is None:
+        return
+    pad, marks = tokenizer.special_tokens.pad, CHAT_TEMPLATES[tokenizer.chat_template].special_tokens
+    if pad not in marks:
+        return
+    yield Diagnostic(
+        code="pad-ends-turns",
+        message=f"`{pad}` pads, and marks turns of a conversation",
+        path="tokenizer.special_tokens.pad",
+        primary=case.at.label("tokenizer.special_tokens.pad", "masked out of the loss"),
+        related=case.labels({"tokenizer.chat_template": f"writes {one_of(marks)}"}),
+        note="the model would never learn to end an answer",
+        help="remove `pad`, or give it a text of its own",
+    )
+
+
 @rule("duplicate-source-name")
 def duplicate_source_name(case: Case) -> Iterator[Diagnostic]:
     """Two data sources have the same name.
@@ -122,6 +148,7 @@ RULES: tuple[Rule, ...] = (
     vocab_smaller_than_tokenizer,
     vocab_too_small_for_bytes,
     special_tokens_equal,
+    pad_ends_turns,
     duplicate_source_name,
     data_without_tokenizer,
 )
