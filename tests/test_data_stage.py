@@ -142,6 +142,9 @@ def test_a_folder_of_mixed_text_works_with_one_flag(tmp_path: Path) -> None:
     write_corpus(project / "mixed")
     (project / "mixed" / "code.py").write_text(sentences(1))
     (project / "mixed" / "page.html").write_text(f"<p>{sentences(2)}</p>")
+    for left_out in ("__pycache__/code.pyc", ".git/object"):
+        (project / "mixed" / left_out).parent.mkdir()
+        (project / "mixed" / left_out).write_bytes(b"\xff\xfe")
     must(project, "train_tokenizer.py", "--out", "data", "--input", "mixed")
     must(project, "prepare_data.py", "--out", "data", "--input", "mixed")
     assert card_of(project / "data")["steps"][0]["documents_out"] == 32

@@ -16,6 +16,7 @@ from pyarrow.parquet import ParquetFile
 
 from .progress import Progress, bar
 
+CACHE = "__pycache__"
 LISTED = 1000  # reports of what cannot be read; the rest is only counted
 
 
@@ -139,9 +140,13 @@ def give_up(corpus: "Corpus", place: str, why: str) -> None:
 
 
 def files_at(path: str, exclude: Sequence[str]) -> list[Path]:
-    """Return the files of a path, a folder or a glob, sorted; hidden ones are left out."""
+    """Return the files of a path, a folder or a glob, sorted.
+
+    Hidden ones are left out, and so are the caches that Python writes beside source code.
+    """
     pattern = f"{escape(path)}/**" if Path(path).is_dir() else path
-    files = sorted(filter(Path.is_file, map(Path, glob(pattern, recursive=True))))
+    found = filter(Path.is_file, map(Path, glob(pattern, recursive=True)))
+    files = sorted(file for file in found if CACHE not in file.parts)
     if not files:
         raise CorpusError(f"{path}: there are no files")
     return [file for file in files if not any(fnmatch(str(file), left_out) for left_out in exclude)]
