@@ -32,7 +32,7 @@ TIMES = 4  # that each periodic function is called in a measurement
 WORK = "forward, backward, optimizer"
 SPANS: Mapping[str, tuple[str, ...]] = {
     WORK: ("{package}.engine", "TorchEngine", "step"),
-    "batches, read and checked": ("train", "micro_batches"),
+    "batches, read and checked": ("{package}.loop", "micro_batches"),
     "numbers of the samples": ("{package}.data", "Dataset", "sample_ids"),
     "TensorBoard": ("{package}.tensorboard", "TensorBoard", "log"),
     "line of metrics, progress": ("{package}.run", "Run", "record"),

@@ -11,31 +11,20 @@ RUN/checkpoints/step-N/ and RUN/report.html. Run again, it goes on where it stop
 
 import argparse
 import sys
-import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.distributed import is_initialized
 
 from gpt_13b.data import DataError, Dataset
 from gpt_13b.engine import TorchEngine
-from gpt_13b.interrupt import Interrupt
+from gpt_13b.loop import Stage, Trainer, train
 from gpt_13b.model import Config, Model
 from gpt_13b.overrides import overridden
 from gpt_13b.ranks import Ranks, joined
-from gpt_13b.run import Engine, Run, RunError, finite, opened
-from gpt_13b.stability import NonfiniteSteps
+from gpt_13b.run import Run, RunError, opened
 from gpt_13b.tokenizer import tokenizer_files
-from gpt_13b.training import (
-    Objective,
-    Work,
-    compile_objective,
-    learning_rate,
-    micro_batches,
-    utilization,
-)
+from gpt_13b.training import Objective, Work, compile_objective, learning_rate, make_optimizer
 
 SEED = 0
 SMOKE_CONFIG = Config(
@@ -90,66 +79,19 @@ def open_data(folder: Path, split: str, config: Config, work: Work) -> Dataset:
     return data
 
 
-def make_engine(objective: Objective, work: Work, ranks: Ranks, deepspeed: Path | None) -> Engine:
-    """Return what takes the optimizer steps."""
+def make_engine(config: Config, work: Work, ranks: Ranks, deepspeed: Path | None) -> Trainer:
+    """Return a new model with what takes its optimizer steps."""
+    torch.manual_seed(SEED)
+    objective = Objective(Model(config).to(ranks.device))
+    compile_objective(objective)
     if deepspeed is None:
-        return TorchEngine(objective, ranks)
+        return TorchEngine(objective, make_optimizer(objective.model), ranks)
     if not is_initialized():
         raise RunError("--deepspeed needs a launcher: bash launch/deepspeed.sh, or torchrun")
     # DeepSpeed takes seconds to import, and is installed only where it is used.
     from gpt_13b.zero import ZeroEngine
 
     return ZeroEngine(objective, ranks, work, deepspeed)
-
-
-def settings(config: Config, work: Work, data: Dataset) -> dict[str, Any]:
-    """Return what a checkpoint must have in common with the run that goes on from it."""
-    return {
-        **{f"model.{name}": value for name, value in asdict(config).items()},
-        "train.sequence_length": work.sequence_length,
-        "train.global_batch_size": work.global_batch_size,
-        "train.seed": SEED,
-        "data": data.fingerprint,
-    }
-
-
-def train(run: Run, config: Config, work: Work, data: Dataset, args: argparse.Namespace) -> None:
-    """Take all steps that are left, and save on the way."""
-    ranks, interrupt = run.ranks, Interrupt()
-    torch.manual_seed(SEED)
-    objective = Objective(Model(config).to(ranks.device))
-    compile_objective(objective)
-    engine = make_engine(objective, work, ranks, args.deepspeed)
-    state = run.resume(engine)
-    nonfinite = NonfiniteSteps(limit=3, in_a_row=state.get("nonfinite", 0))
-    for step in range(run.step, work.steps):
-        started = time.perf_counter()
-        nonfinite.check()
-        lr = learning_rate(step, work.steps)
-        result = engine.step(micro_batches(data, work, step, ranks), lr)
-        run.step = step + 1
-        speed = work.tokens_per_step / (time.perf_counter() - started)
-        line = {
-            "step": run.step,
-            "tokens": run.step * work.tokens_per_step,
-            "loss": finite(result.loss),
-            "lr": lr,
-            "grad_norm": finite(result.grad_norm),
-            "tokens_per_second": speed,
-            "mfu": utilization(speed / ranks.size),
-            "skipped": not result.taken,
-            "sample_ids": data.sample_ids(work.sequences(step)),
-        }
-        nonfinite.note(run, result)
-        run.record(line)
-        stop = ranks.any(interrupt.asked)
-        if stop or run.step % work.checkpoint_every == 0 or run.step == work.steps:
-            state = {
-                "nonfinite": nonfinite.in_a_row,
-            }
-            run.save(asdict(config), engine, state, tokenizer_files(args.data / "tokenizer.json"))
-        if stop:
-            run.stopped(interrupt.name)
 
 
 def main() -> None:
@@ -160,8 +102,16 @@ def main() -> None:
         run = Run(args.out, ranks, work.steps)
         with opened(run, args.resume):
             data = open_data(args.data, "train", config, work)
-            run.settings = settings(config, work, data)
-            train(run, config, work, data, args)
+            stage = Stage(
+                config=config,
+                work=work,
+                seed=SEED,
+                learning_rate=learning_rate,
+                data=data,
+                files=tokenizer_files(args.data / "tokenizer.json"),
+            )
+            run.settings = stage.settings()
+            train(run, make_engine(config, work, ranks, args.deepspeed), stage)
             run.finished()
 
 

@@ -11,26 +11,21 @@ RUN/checkpoints/step-N/ and RUN/report.html. Run again, it goes on where it stop
 
 import argparse
 import sys
-import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.distributed import is_initialized
 
 from quickstart.data import DataError, Dataset
 from quickstart.engine import TorchEngine
-from quickstart.interrupt import Interrupt
+from quickstart.held_out import open_held_out
+from quickstart.loop import Stage, Trainer, train
 from quickstart.model import Config, Model
 from quickstart.overrides import overridden
 from quickstart.ranks import Ranks, joined
-from quickstart.run import Engine, Run, RunError, finite, opened
-from quickstart.stability import NonfiniteSteps
-from quickstart.tensorboard import TensorBoard
+from quickstart.run import Run, RunError, opened
 from quickstart.tokenizer import tokenizer_files
-from quickstart.training import Objective, Work, compile_objective, learning_rate, micro_batches
-from quickstart.validation import open_held_out, validate
+from quickstart.training import Objective, Work, compile_objective, learning_rate, make_optimizer
 
 SEED = 0
 SMOKE_CONFIG = Config(
@@ -87,70 +82,19 @@ def open_data(folder: Path, split: str, config: Config, work: Work) -> Dataset:
     return data
 
 
-def make_engine(objective: Objective, work: Work, ranks: Ranks, deepspeed: Path | None) -> Engine:
-    """Return what takes the optimizer steps."""
+def make_engine(config: Config, work: Work, ranks: Ranks, deepspeed: Path | None) -> Trainer:
+    """Return a new model with what takes its optimizer steps."""
+    torch.manual_seed(SEED)
+    objective = Objective(Model(config).to(ranks.device))
+    compile_objective(objective)
     if deepspeed is None:
-        return TorchEngine(objective, ranks)
+        return TorchEngine(objective, make_optimizer(objective.model), ranks)
     if not is_initialized():
         raise RunError("--deepspeed needs a launcher: bash launch/deepspeed.sh, or torchrun")
     # DeepSpeed takes seconds to import, and is installed only where it is used.
     from quickstart.zero import ZeroEngine
 
     return ZeroEngine(objective, ranks, work, deepspeed)
-
-
-def settings(config: Config, work: Work, data: Dataset) -> dict[str, Any]:
-    """Return what a checkpoint must have in common with the run that goes on from it."""
-    return {
-        **{f"model.{name}": value for name, value in asdict(config).items()},
-        "train.sequence_length": work.sequence_length,
-        "train.global_batch_size": work.global_batch_size,
-        "train.seed": SEED,
-        "data": data.fingerprint,
-    }
-
-
-def train(run: Run, config: Config, work: Work, data: Dataset, args: argparse.Namespace) -> None:
-    """Take all steps that are left, and save on the way."""
-    ranks, interrupt = run.ranks, Interrupt()
-    torch.manual_seed(SEED)
-    objective = Objective(Model(config).to(ranks.device))
-    compile_objective(objective)
-    held_out = open_held_out(run, args.data, config.vocab_size, work)
-    engine = make_engine(objective, work, ranks, args.deepspeed)
-    state = run.resume(engine)
-    board = TensorBoard(run, every=10)
-    nonfinite = NonfiniteSteps(limit=3, in_a_row=state.get("nonfinite", 0))
-    for step in range(run.step, work.steps):
-        started = time.perf_counter()
-        nonfinite.check()
-        lr = learning_rate(step, work.steps)
-        result = engine.step(micro_batches(data, work, step, ranks), lr)
-        run.step = step + 1
-        speed = work.tokens_per_step / (time.perf_counter() - started)
-        line = {
-            "step": run.step,
-            "tokens": run.step * work.tokens_per_step,
-            "loss": finite(result.loss),
-            "lr": lr,
-            "grad_norm": finite(result.grad_norm),
-            "tokens_per_second": speed,
-            "mfu": None,
-            "skipped": not result.taken,
-            "sample_ids": data.sample_ids(work.sequences(step)),
-        }
-        validate(line, run, engine.objective, held_out, work)
-        board.log(line)
-        nonfinite.note(run, result)
-        run.record(line)
-        stop = ranks.any(interrupt.asked)
-        if stop or run.step % work.checkpoint_every == 0 or run.step == work.steps:
-            state = {
-                "nonfinite": nonfinite.in_a_row,
-            }
-            run.save(asdict(config), engine, state, tokenizer_files(args.data / "tokenizer.json"))
-        if stop:
-            run.stopped(interrupt.name)
 
 
 def main() -> None:
@@ -161,8 +105,17 @@ def main() -> None:
         run = Run(args.out, ranks, work.steps)
         with opened(run, args.resume):
             data = open_data(args.data, "train", config, work)
-            run.settings = settings(config, work, data)
-            train(run, config, work, data, args)
+            stage = Stage(
+                config=config,
+                work=work,
+                seed=SEED,
+                learning_rate=learning_rate,
+                data=data,
+                held_out=open_held_out(run, args.data, config.vocab_size, work),
+                files=tokenizer_files(args.data / "tokenizer.json"),
+            )
+            run.settings = stage.settings()
+            train(run, make_engine(config, work, ranks, args.deepspeed), stage)
             run.finished()
 
 

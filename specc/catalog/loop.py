@@ -18,18 +18,23 @@ class Module(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TrainParts(Parts):
-    """What a feature adds to `training.py` and `train.py`, at a closed list of join points, in the catalog's order.
+    """What a feature adds to training, at a closed list of join points, in the catalog's order.
 
-    Statements are single calls or assignments. Those of `train.py` may use `run`, `config`, `work`, `data`, `args` and
-    `ranks`; after `setup` also `engine`; in the loop also `step`, `lr`, `result` and `line`, the metrics of the step.
+    Statements are single calls or assignments. Those of `loop.py` may use `run`, `engine`, `stage`, `work`, `data` and
+    `ranks`; inside of the loop also `step`, `lr`, `result` and `line`, the metrics of the step. A script is `train.py`
+    or a stage of `align:`; `{package}` in its imports is the project's.
 
     Attributes:
         partials: Definitions of `training.py`, in file order.
         constants: Numbers at its top.
         sizes: Fields of `Work`.
         modules: Modules of the package.
-        imports: Import statements of `train.py`; `{package}` is the project's.
-        setup: Statements of `train.py` before the engine takes the `objective`.
+        setup: Statements of every script before an engine takes the `objective`.
+        setup_imports: Import statements for them.
+        stage: Fields of `Stage`, which every script fills.
+        opening: What `train.py` fills them with; it has `run`, `args`, `config` and `work`.
+        opening_imports: Import statements for it.
+        imports: Import statements of `loop.py`.
         load_state: Statements after a checkpoint was loaded; `state` holds what `save_state` put there.
         before_step: Statements before the batches of a step are read.
         after_backward: Statements of `train_step` between the gradient and the optimizer's step.
@@ -41,8 +46,12 @@ class TrainParts(Parts):
     constants: tuple[Constant, ...] = ()
     sizes: tuple[str, ...] = ()
     modules: tuple[Module, ...] = ()
-    imports: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
+    setup_imports: tuple[str, ...] = ()
+    stage: tuple[str, ...] = ()
+    opening: tuple[str, ...] = ()
+    opening_imports: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
     load_state: tuple[str, ...] = ()
     before_step: tuple[str, ...] = ()
     after_backward: tuple[str, ...] = ()
@@ -81,7 +90,7 @@ def compiling(wanted: bool, layers: int, recomputing: str) -> TrainParts:
             ),
             Partial(f"train/setup/compile_{scope}.py.j2", NoView(), ("import torch",)),
         ),
-        imports=("from {package}.training import compile_objective",),
+        setup_imports=("from {package}.training import compile_objective",),
         setup=("compile_objective(objective)",),
     )
 
@@ -96,7 +105,7 @@ RECOMPUTING: Mapping[str, TrainParts] = {
                 ("from functools import partial", "from torch.utils.checkpoint import checkpoint"),
             ),
         ),
-        imports=("from {package}.training import recompute_blocks",),
+        setup_imports=("from {package}.training import recompute_blocks",),
         setup=("recompute_blocks(objective)",),
     ),
 }
@@ -150,7 +159,7 @@ def utilization(device: str, precision: str, peak_flops: float, flops_per_token:
     """Return the share of a device's peak that the model's own FLOPs reach."""
     return TrainParts(
         partials=(Partial("train/utilization/known.py.j2", UtilizationView(precision), ("import torch",)),),
-        imports=("from {package}.training import utilization",),
+        imports=("from .training import utilization",),
         constants=(
             Constant("FLOPS_PER_TOKEN", flops_per_token, "forward and backward, causal attention at half"),
             Constant("PEAK_TFLOPS", peak_flops / 1e12, f"dense, of one {device}"),
@@ -165,8 +174,8 @@ def dropping(rate: float) -> TrainParts:
     imports = ("import numpy as np", "import torch")
     return TrainParts(
         partials=(Partial("train/step/dropout.py.j2", NoView(), imports),),
-        imports=("from {package}.training import seed_dropout",),
-        before_step=("seed_dropout(SEED, step, ranks.rank)",),
+        imports=("from .training import seed_dropout",),
+        before_step=("seed_dropout(stage.seed, step, ranks.rank)",),
     )
 
 
@@ -174,29 +183,45 @@ VALIDATION = Module(
     "validation",
     (
         "import math",
-        "from pathlib import Path",
         "from typing import Any",
         "import torch",
-        "from .data import Dataset, read_card",
         "from .model import IGNORED",
         "from .ranks import Ranks",
         "from .run import Run",
-        "from .training import Objective, Work",
+        "from .training import Objective, Sequences, Work",
     ),
 )
+HELD_OUT = Module(
+    "held_out",
+    (
+        "from pathlib import Path",
+        "from .data import Dataset, read_card",
+        "from .run import Run",
+        "from .training import Work",
+    ),
+)
+OPEN_HELD_OUT = "open_held_out(run, args.data, config.vocab_size, work)"
 
 
-def validating(every: int, sequences: int) -> TrainParts:
-    """Return the loss on held-out sequences, at most so many, every so many steps."""
+def validating(every: int, sequences: int, *, while_training: bool) -> TrainParts:
+    """Return the loss on held-out sequences, at most so many, every so many steps.
+
+    Args:
+        every: Optimizer steps between two losses.
+        sequences: The most that are read for one.
+        while_training: Whether pretraining has such sequences; else later stages only.
+    """
     return TrainParts(
         sizes=(
             f"validation_every: int = {every}  # steps",
             f"validation_sequences: int = {sequences}  # held out, at most",
         ),
-        modules=(VALIDATION,),
-        imports=("from {package}.validation import open_held_out, validate",),
-        setup=("held_out = open_held_out(run, args.data, config.vocab_size, work)",),
-        after_step=("validate(line, run, engine.objective, held_out, work)",),
+        modules=(VALIDATION, *((HELD_OUT,) if while_training else ())),
+        stage=("held_out: Sequences | None",),
+        opening=(f"held_out={OPEN_HELD_OUT if while_training else None}",),
+        opening_imports=("from {package}.held_out import open_held_out",) if while_training else (),
+        imports=("from .validation import validate",),
+        after_step=("validate(line, run, engine.objective, stage.held_out, work)",),
     )
 
 
@@ -215,7 +240,7 @@ def tensorboard(every: int) -> TrainParts:
     """Return the writer for TensorBoard."""
     return TrainParts(
         modules=(TENSORBOARD,),
-        imports=("from {package}.tensorboard import TensorBoard",),
+        imports=("from .tensorboard import TensorBoard",),
         load_state=(f"board = TensorBoard(run, every={every})",),
         after_step=("board.log(line)",),
     )
@@ -228,7 +253,7 @@ def nonfinite(limit: int) -> TrainParts:
     """Return what stops a run after so many skipped steps in a row."""
     return TrainParts(
         modules=(STABILITY,),
-        imports=("from {package}.stability import NonfiniteSteps",),
+        imports=("from .stability import NonfiniteSteps",),
         load_state=(f'nonfinite = NonfiniteSteps(limit={limit}, in_a_row=state.get("nonfinite", 0))',),
         before_step=("nonfinite.check()",),
         after_step=("nonfinite.note(run, result)",),

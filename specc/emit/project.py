@@ -11,6 +11,7 @@ from importlib.metadata import version
 import tomli_w
 
 from specc.catalog.launcher import LAUNCHERS, ZERO
+from specc.emit.align import align_requirements
 from specc.emit.format import LINE_LENGTH
 from specc.emit.render import render
 from specc.plan import Decided
@@ -153,6 +154,7 @@ def about(package: str) -> tuple[Named, ...]:
         Named(f"{package}/shards.py", "files of tokens, checked whenever they are read"),
         Named(f"{package}/data.py", "batches of packed documents, a pure function of seed and step"),
         Named(f"{package}/training.py", "one optimizer step, weighted by real tokens"),
+        Named(f"{package}/loop.py", "the loop over steps, which every stage of training runs"),
         Named(f"{package}/engine.py", "who takes it: PyTorch alone, the model whole on every rank"),
         Named(f"{package}/zero.py", "the same with DeepSpeed's ZeRO"),
         Named(f"{package}/run.py", "the folder of a run: lock, journals, checkpoints, resume"),
@@ -188,7 +190,9 @@ def requirements(paths: Iterable[str], data: tuple[str, ...]) -> dict[str, str]:
         paths: The project's Python files.
         data: What reading its sources and taking its steps needs.
     """
+    paths = tuple(paths)
     names = {path.rpartition("/")[2] for path in paths}
+    align = align_requirements(paths)
     wanted = {
         "train": True,
         "test": True,
@@ -197,8 +201,9 @@ def requirements(paths: Iterable[str], data: tuple[str, ...]) -> dict[str, str]:
         "convert": "convert.py" in names,
         "deepspeed": "zero.py" in names,
         "tensorboard": "tensorboard.py" in names,
+        "align": bool(align),
     }
-    pins = {**REQUIREMENTS, "data": data}
+    pins = {**REQUIREMENTS, "data": data, "align": align}
     return {f"requirements/{name}.txt": "\n".join(pins[name]) + "\n" for name in wanted if wanted[name]}
 
 

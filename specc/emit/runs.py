@@ -21,10 +21,11 @@ RANKS = (
 )
 ENGINE = (
     "from collections.abc import Mapping, Sequence",
+    "import torch",
     "from torch import Tensor",
     "from .data import Batch",
     "from .ranks import Ranks",
-    "from .training import MOMENTS, Objective, Step, empty_state, make_optimizer, train_step",
+    "from .training import MOMENTS, Objective, Step, empty_state, train_step",
 )
 ZERO = (
     "import json",

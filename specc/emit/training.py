@@ -1,24 +1,14 @@
-"""The emitted `train.py` and `training.py`: the loop, and one step of it."""
+"""The emitted `train.py` and `training.py`: pretraining, and one step of any training."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from specc.catalog.base import Size
-from specc.catalog.loop import (
-    LOGGERS,
-    RECOMPUTING,
-    TrainParts,
-    clipping,
-    compiling,
-    dropping,
-    nonfinite,
-    objective,
-    utilization,
-    validating,
-)
-from specc.catalog.packing import Batches, packing
+from specc.catalog.loop import TrainParts
+from specc.emit.align import align_modules
 from specc.emit.imports import script_imports
+from specc.emit.loop import loop_module, loop_parts
 from specc.emit.model import constant_line
 from specc.emit.proof import training_proof
 from specc.emit.render import definitions, imports, render
@@ -26,17 +16,16 @@ from specc.emit.runs import run_modules
 from specc.emit.views import HEADER
 from specc.plan import Decided
 from specc.resolve import Resolved
-from specc.spec.data_schema import Packing
 from specc.spec.schema import package_of
 from specc.spec.train_schema import Train
 
 # The run of `--smoke`: sequences per step and per forward pass, steps, and at most so many tokens per sequence.
 SMOKE_BATCH, SMOKE_MICRO_BATCH, SMOKE_STEPS, SMOKE_LENGTH = 8, 4, 20, 64
 SMOKE_EVERY = 10
-# Validation reads at most so many batches: it costs a third of as many training steps.
-VALIDATION_STEPS = 20
 # What prepared data was made with.
 TOKENS = 'args.data / "tokenizer.json"'
+# What train.py gives to the loop, besides what features add.
+STAGE = ("config=config", "work=work", "seed=SEED", "learning_rate=learning_rate", "data=data")
 # These fit the data, or cost nothing; all other sizes shrink for `--smoke`.
 KEPT_SIZES = frozenset({"vocab_size", "max_seq_len"})
 
@@ -44,30 +33,27 @@ TRAINING = (
     "import math",
     "from collections.abc import Sequence",
     "from dataclasses import dataclass, replace",
-    "from typing import NamedTuple",
+    "from typing import NamedTuple, Protocol",
     "import torch",
     "from torch import Tensor",
-    "from .data import Batch, Dataset",
+    "from .data import Batch",
     "from .model import IGNORED, Model, loss_sum",
     "from .ranks import ALONE, Ranks",
 )
 TRAIN = (
     "import argparse",
     "import sys",
-    "import time",
-    "from dataclasses import asdict",
     "from pathlib import Path",
-    "from typing import Any",
     "import torch",
     "from torch.distributed import is_initialized",
     "from {package}.data import DataError, Dataset",
     "from {package}.engine import TorchEngine",
-    "from {package}.interrupt import Interrupt",
+    "from {package}.loop import Stage, Trainer, train",
     "from {package}.model import Config, Model",
     "from {package}.overrides import overridden",
     "from {package}.ranks import Ranks, joined",
-    "from {package}.run import Engine, Run, RunError, finite, opened",
-    "from {package}.training import Objective, Work, learning_rate, micro_batches",
+    "from {package}.run import Run, RunError, opened",
+    "from {package}.training import Objective, Work, learning_rate, make_optimizer",
 )
 
 
@@ -100,13 +86,8 @@ class TrainView:
     seed: int
     smoke_config: tuple[str, ...]
     smoke_work: tuple[str, ...]
-    mfu: str
-    tokenizer_files: str
     setup: tuple[str, ...]
-    load_state: tuple[str, ...]
-    before_step: tuple[str, ...]
-    after_step: tuple[str, ...]
-    save_state: tuple[str, ...]
+    stage: tuple[str, ...]
 
 
 def training_modules(decided: Decided) -> dict[str, str]:
@@ -116,52 +97,15 @@ def training_modules(decided: Decided) -> dict[str, str]:
     if train is None:
         return {}
     package = package_of(name)
-    batches = packing((resolved.spec.data.packing if resolved.spec.data else Packing()).isolate_documents)
-    measured = _utilization(decided)
-    parts = _parts(decided, train, batches) + measured
+    parts = loop_parts(decided, train)
     return {
         **run_modules(package, train, parts),
         f"{package}/training.py": _training(decided, parts),
-        "train.py": _train(resolved, package, train, parts, measured),
+        f"{package}/loop.py": loop_module(name, parts),
+        "train.py": _train(resolved, package, train, parts),
+        **align_modules(resolved, parts),
         **training_proof(package),
     }
-
-
-def _parts(decided: Decided, train: Train, batches: Batches) -> TrainParts:
-    """Return the features of the loop in the order in which the emitted modules have them."""
-    recomputing = decided.strategy.activation_checkpointing
-    run, dropout = decided.resolved.run, decided.resolved.network.dropout
-    parts = (
-        train.optimizer.parts()
-        + train.schedule.parts()
-        + objective(run.precision.compute, batches.inputs)
-        + compiling(train.compile, decided.resolved.network.dims.num_layers, recomputing)
-        + RECOMPUTING[recomputing]
-        + dropping(max(dropout.embedding, dropout.attention, dropout.residual))
-        + clipping(train.grad_clip)
-        + _validation(decided.resolved)
-    )
-    for logger in train.logging.to:
-        parts += LOGGERS[logger](train.logging.every)
-    return parts + nonfinite(train.stability[0].limit)
-
-
-def _validation(resolved: Resolved) -> TrainParts:
-    """Return the validation, where the spec holds data out."""
-    run = resolved.run
-    if run.validate_every is None:
-        return TrainParts()
-    return validating(run.validate_every, VALIDATION_STEPS * run.global_batch_size)
-
-
-def _utilization(decided: Decided) -> TrainParts:
-    """Return the measure of MFU, where the spec names a device whose peak is known."""
-    resolved = decided.resolved
-    gpu, precision = resolved.machines.gpu, resolved.run.precision.compute
-    peak = gpu.flops.get(precision)
-    if "cluster" in resolved.assumed or not peak:
-        return TrainParts()
-    return utilization(gpu.name, precision, peak, decided.estimate.shapes.flops_per_token)
 
 
 def _training(decided: Decided, parts: TrainParts) -> str:
@@ -183,23 +127,19 @@ def _training(decided: Decided, parts: TrainParts) -> str:
     return render("train/training.py.j2", view)
 
 
-def _train(resolved: Resolved, package: str, train: Train, parts: TrainParts, measured: TrainParts) -> str:
+def _train(resolved: Resolved, package: str, train: Train, parts: TrainParts) -> str:
     own = ("from {package}.tokenizer import tokenizer_files",) if resolved.spec.tokenizer else ()
+    files = f"tokenizer_files({TOKENS})" if own else f"[{TOKENS}]"
     view = TrainView(
         header=HEADER,
         name=resolved.spec.name,
         package=package,
-        imports=script_imports(package, (*TRAIN, *own, *parts.imports)),
+        imports=script_imports(package, (*TRAIN, *own, *parts.setup_imports, *parts.opening_imports)),
         seed=train.seed,
         smoke_config=smoke_config(resolved.network.parts(resolved.spec.model.attention.backend).sizes),
         smoke_work=smoke_work(resolved.run.sequence_length, validates=resolved.run.validate_every is not None),
-        mfu="utilization(speed / ranks.size)" if measured.partials else "None",
-        tokenizer_files=f"tokenizer_files({TOKENS})" if own else f"[{TOKENS}]",
         setup=parts.setup,
-        load_state=parts.load_state,
-        before_step=parts.before_step,
-        after_step=parts.after_step,
-        save_state=parts.save_state,
+        stage=(*STAGE, *parts.opening, f"files={files}"),
     )
     return render("train/train.py.j2", view)
 

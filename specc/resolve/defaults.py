@@ -11,6 +11,7 @@ from specc.catalog.gpu import DEFAULT_GPU, GPUS, Gpu
 from specc.catalog.model import Network
 from specc.catalog.training import PRECISIONS
 from specc.resolve.paths import get, has, put
+from specc.resolve.stages import fill_stages
 from specc.spec.schema import Cluster, Spec
 from specc.spec.train_schema import Parallel, Train
 
@@ -69,7 +70,8 @@ def fill(spec: Spec) -> Filled:
             because = derive(filled)
             if because is not None:
                 filled = _filled(put(filled.spec, path, because.value), {**filled.reasons, path: because.reason})
-    return filled
+    stages = fill_stages(filled.spec, network(filled.spec))
+    return _filled(stages.spec, {**filled.reasons, **stages.reasons})
 
 
 def dims(spec: Spec) -> Dims | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from specc.diagnostics import Diagnostic
-from specc.resolve import rules_data, rules_machines, rules_model, rules_run, rules_text, rules_train
+from specc.resolve import rules_align, rules_data, rules_machines, rules_model, rules_run, rules_text, rules_train
 from specc.resolve.case import Case, Rule
 
 RULES: tuple[Rule, ...] = (
@@ -14,6 +14,7 @@ RULES: tuple[Rule, ...] = (
     *rules_data.RULES,
     *rules_train.RULES,
     *rules_run.RULES,
+    *rules_align.RULES,
     *rules_machines.RULES,
 )
 

@@ -19,16 +19,22 @@ def sequence_longer_than_model(case: Case) -> Iterator[Diagnostic]:
     Fix: give only one of the two, or raise `max_seq_len`.
     """
     train, longest = case.written.train, case.written.model.max_seq_len
-    if train is None or train.sequence_length is None or longest is None or train.sequence_length <= longest:
-        return
-    yield Diagnostic(
-        code="sequence-longer-than-model",
-        message=f"sequences of {train.sequence_length} tokens do not fit a model for {longest}",
-        path="train.sequence_length",
-        primary=case.at.label("train.sequence_length", f"more than {longest}"),
-        related=case.labels({"model.max_seq_len": "the longest the model is made for"}),
-        help=f"set `model.max_seq_len` to {train.sequence_length}, or remove `train.sequence_length`",
-    )
+    # Without a length of its own the model is as long as the sequences of `train`.
+    wanted = [("train", train.sequence_length, longest)] if train else []
+    fixed = case.filled.spec.model.max_seq_len
+    wanted += [(f"align.{i}", stage.sequence_length, fixed) for i, stage in enumerate(case.written.align or ())]
+    for section, length, limit in wanted:
+        if length is None or limit is None or length <= limit:
+            continue
+        path = f"{section}.sequence_length"
+        yield Diagnostic(
+            code="sequence-longer-than-model",
+            message=f"sequences of {length} tokens do not fit a model for {limit}",
+            path=path,
+            primary=case.at.label(path, f"more than {limit}"),
+            related=case.labels({case.said("model.max_seq_len", "train.sequence_length"): "the longest of the model"}),
+            help=f"set `model.max_seq_len` to {length}, or remove `{path}`",
+        )
 
 
 @rule("tokens-and-steps")
@@ -60,29 +66,35 @@ def batch_not_divisible(case: Case) -> Iterator[Diagnostic]:
     Example: `global_batch_size: 100` with `micro_batch_size: 8`, or on 16 devices.
     Fix: choose a multiple of ranks x micro_batch_size.
     """
-    train = case.written.train
-    if train is None or train.global_batch_size is None:
-        return
-    micro = train.micro_batch_size if isinstance(train.micro_batch_size, int) else 1
-    unit, ranks = micro * case.filled.ranks, case.filled.ranks
-    if train.global_batch_size % unit == 0:
-        return
+    train, ranks = case.written.train, case.filled.ranks
     of_ranks = "1 rank" if ranks == 1 else f"{ranks} ranks"
-    yield Diagnostic(
-        code="batch-not-divisible",
-        message=f"{train.global_batch_size} sequences per step cannot be split over {of_ranks} by {micro}",
-        path="train.global_batch_size",
-        primary=case.at.label("train.global_batch_size", f"no multiple of {unit}"),
-        related=case.labels(
-            {
-                "train.micro_batch_size": "sequences per rank and forward",
-                "cluster.gpus_per_node": "ranks per node",
-                "cluster.nodes": "nodes",
-            }
-        ),
-        note="a step is ranks x micro_batch_size x accumulation sequences",
-        help=f"set `global_batch_size` to {one_of(multiples_near(unit, train.global_batch_size))}",
+    sections = (
+        *([("train", train)] if train else []),
+        *((f"align.{i}", s) for i, s in enumerate(case.written.align or ())),
     )
+    for section, batches in sections:
+        micro = batches.micro_batch_size if isinstance(batches.micro_batch_size, int) else 1
+        size, unit = batches.global_batch_size, micro * ranks
+        if size is None or size % unit == 0:
+            continue
+        path = f"{section}.global_batch_size"
+        if not case.at.has(path) and case.at.has(f"{section}.micro_batch_size"):
+            path = f"{section}.micro_batch_size"
+        yield Diagnostic(
+            code="batch-not-divisible",
+            message=f"{size} sequences per step cannot be split over {of_ranks} by {micro}",
+            path=path,
+            primary=case.at.label(path, f"no multiple of {unit}"),
+            related=case.labels(
+                {
+                    f"{section}.micro_batch_size": "sequences per rank and forward",
+                    "cluster.gpus_per_node": "ranks per node",
+                    "cluster.nodes": "nodes",
+                }
+            ),
+            note="a step is ranks x micro_batch_size x accumulation sequences",
+            help=f"set `global_batch_size` to {one_of(multiples_near(unit, size))}",
+        )
 
 
 @rule("warmup-longer-than-training")

@@ -55,7 +55,7 @@ def describe(path: str) -> KeyPage | None:
     lists = []
     for parent in parents:
         field = _field(holders, parent)
-        lists.append(field is not None and get_origin(_plain(field.annotation)) is tuple)
+        lists.append(field is not None and _is_list(field.annotation))
         holders = below(holders, parent)
     field = _field(holders, name)
     if field is None:
@@ -108,6 +108,11 @@ def _field(holders: tuple[Section, ...], name: str) -> FieldInfo | None:
 
 def _summary(section: Section) -> str:
     return inspect.cleandoc(section.__doc__ or "").partition("\n")[0]
+
+
+def _is_list(annotation: Any) -> bool:
+    """Say whether a key holds a list, or null."""
+    return any(get_origin(_plain(part)) is tuple for part in (annotation, *get_args(_plain(annotation))))
 
 
 def _plain(annotation: Any) -> Any:

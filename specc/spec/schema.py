@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from specc.catalog.fields import Bandwidth, Count, Section, key, only, planned
 from specc.catalog.gpu import InlineGpu
 from specc.catalog.tokenizer import AnyTokenizer
+from specc.spec.align_schema import Align
 from specc.spec.data_schema import Data
 from specc.spec.model_schema import Model
 from specc.spec.train_schema import Parallel, Train
@@ -18,8 +19,9 @@ NOT_BUILT = "not built yet, and absent from what is emitted"
 # The emitted package must not shadow what its own code imports.
 IMPORTED_BY_OUTPUT = frozenset(
     {
-        *("deepspeed", "flash_attn", "hypothesis", "jinja2", "numpy", "pytest", "reference", "safetensors", "sglang"),
-        *("specc", "tests", "tokenizers", "torch", "transformers", "triton", "trl", "wandb", "xformers", "yaml"),
+        *("accelerate", "datasets", "deepspeed", "flash_attn", "hypothesis", "jinja2", "numpy", "peft", "pytest"),
+        *("reference", "safetensors", "sglang", "specc", "tests", "tokenizers", "torch", "transformers", "triton"),
+        *("trl", "wandb", "xformers", "yaml"),
     }
 )
 
@@ -73,7 +75,9 @@ class Spec(Section):
     train: Train | None = key("Pretraining.", None, reason="no section, nothing emitted")
     parallel: Parallel | None = key("How training spreads.", None, reason="data parallel")
     cluster: Cluster | None = key("The machines.", None, reason="one device of the default kind")
-    align: Annotated[Any, only(None, "`align`")] = key("Stages after pretraining.", None, reason=NOT_BUILT)
+    align: Align | None = key(
+        "Stages after pretraining, in order.", None, reason="no section, nothing emitted", strict=False, min_length=1
+    )
     safety: Annotated[Any, only(None, "`safety`")] = key("Guards and attacks.", None, reason=NOT_BUILT)
     serve: Annotated[Any, only(None, "`serve`")] = key("Serving.", None, reason=NOT_BUILT)
     eval: Eval | None = key(

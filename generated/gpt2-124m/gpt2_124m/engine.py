@@ -3,21 +3,24 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from .data import Batch
 from .ranks import Ranks
-from .training import MOMENTS, Objective, Step, empty_state, make_optimizer, train_step
+from .training import MOMENTS, Objective, Step, empty_state, train_step
 
 
 class TorchEngine:
     """Takes optimizer steps with PyTorch alone."""
 
-    def __init__(self, objective: Objective, ranks: Ranks) -> None:
+    def __init__(
+        self, objective: Objective, optimizer: torch.optim.Optimizer, ranks: Ranks
+    ) -> None:
         self.objective = objective
         self.model = objective.model
         self.ranks = ranks
-        self.optimizer = make_optimizer(self.model)
+        self.optimizer = optimizer
         # A run may be saved before its first step is taken.
         for parameter in self.model.parameters():
             self.optimizer.state[parameter] = empty_state(parameter)

@@ -2,29 +2,18 @@
 """The loss on held-out sequences, now and then during training."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from .data import Dataset, read_card
 from .model import IGNORED
 from .ranks import Ranks
 from .run import Run
-from .training import Objective, Work
-
-
-def open_held_out(run: Run, folder: Path, vocab_size: int, work: Work) -> Dataset | None:
-    """Return the held-out sequences; None where the corpus was too small to hold one out."""
-    split = read_card(folder)["splits"]["validation"]
-    if split["tokens"] <= work.sequence_length:
-        run.say(f"no validation: {folder} holds only {split['tokens']:,} tokens for it")
-        return None
-    return Dataset(folder, "validation", vocab_size, work.sequence_length, seed=0)
+from .training import Objective, Sequences, Work
 
 
 def validate(
-    line: dict[str, Any], run: Run, objective: Objective, data: Dataset | None, work: Work
+    line: dict[str, Any], run: Run, objective: Objective, data: Sequences | None, work: Work
 ) -> None:
     """Add the held-out loss to the line of every so many steps, and of the last."""
     if data is None or (run.step % work.validation_every and run.step != work.steps):
@@ -37,7 +26,7 @@ def validate(
 # A graph for inference would take longer to compile than it saves.
 @torch.compiler.set_stance("force_eager")
 @torch.no_grad()
-def held_out_loss(objective: Objective, data: Dataset, work: Work, ranks: Ranks) -> float:
+def held_out_loss(objective: Objective, data: Sequences, work: Work, ranks: Ranks) -> float:
     """Return the mean loss over the targets of the first held-out sequences, over all ranks."""
     numbers = range(min(data.windows, work.validation_sequences))[ranks.rank :: ranks.size]
     total = torch.zeros(2, dtype=torch.float64, device=ranks.device)
