@@ -25,7 +25,7 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("heads-not-moved-back", f"{MODEL}/attention/multi_head.py.j2", "y.transpose(1, 2).reshape", "y.reshape"),
+    Mutant("heads-not-moved-back", f"{CATALOG}/backend.py", ".transpose(1, 2)", ""),
     Mutant("keys-as-values", f"{MODEL}/attention/multi_head.py.j2", "v = self.v_proj(x)", "v = self.k_proj(x)"),
     Mutant("head-layout", f"{MODEL}/attention/multi_head.py.j2", "-1, self.head_dim)", "self.head_dim, -1)"),
     Mutant(
@@ -50,7 +50,7 @@ MUTANTS = (
     ),
     Mutant("half-the-frequencies", f"{MODEL}/position/rope.py.j2", "pairs / head_dim", "pairs / (2 * head_dim)"),
     Mutant("theta-ignored", f"{CATALOG}/position.py", "self.theta),", "10000.0),"),
-    Mutant("rmsnorm-eps", f"{MODEL}/norm/rmsnorm.py.j2", "self.weight, NORM_EPS)", "self.weight, 2 * NORM_EPS)"),
+    Mutant("rmsnorm-eps", f"{MODEL}/norm/rmsnorm.py.j2", "self.eps = NORM_EPS", "self.eps = 2 * NORM_EPS"),
     Mutant(
         "layernorm-no-bias",
         f"{MODEL}/norm/layernorm.py.j2",
@@ -106,7 +106,7 @@ MUTANTS = (
     Mutant(
         "cache-backwards", f"{MODEL}/model.py.j2", "torch.cat([past[0], k], dim=2)", "torch.cat([k, past[0]], dim=2)"
     ),
-    Mutant("cache-of-one-layer", f"{MODEL}/attention/multi_head.py.j2", "self.layer = layer", "self.layer = 0"),
+    Mutant("cache-of-one-layer", f"{MODEL}/attention/multi_head.py.j2", "self.layer_idx = layer", "self.layer_idx = 0"),
     Mutant("loss-is-a-mean", f"{MODEL}/model.py.j2", 'reduction="sum"', 'reduction="mean"'),
     Mutant("loss-ignores-token-0", f"{MODEL}/model.py.j2", "ignore_index=IGNORED", "ignore_index=0"),
     Mutant(

@@ -84,5 +84,6 @@ def test_commands_convert_both_ways(name: str, tmp_path: Path) -> None:
     there = run("witness.convert", "--from-hf", str(tmp_path / "witness"), "--to", "checkpoint", cwd=project)
     back = run("witness.convert", "--to-hf", "checkpoint", "back", cwd=project)
 
-    assert [(done.returncode, done.stderr) for done in (there, back)] == [(0, ""), (0, "")]
+    note = "note: checkpoint holds no tokenizer.json: exported without one, and unchecked\n"
+    assert [(done.returncode, done.stderr) for done in (there, back)] == [(0, ""), (0, note)]
     assert_same_tensors(theirs, type(theirs).from_pretrained(project / "back"))

@@ -28,7 +28,9 @@ class MultiHeadView(NamedTuple):
     kv_width: str
     input_bias: str
     output_bias: str
+    init: tuple[str, ...]
     query_key: tuple[str, ...]
+    attend: tuple[str, ...]
 
 
 class Attention(Variant):
@@ -104,14 +106,16 @@ class Attention(Variant):
         """Return the elements that decoding caches per token and layer."""
         return 2 * dims.key_width
 
-    def parts(self, dims: Dims, query_key: tuple[str, ...]) -> ModelParts:
-        """Return the attention module; `query_key` are other variants' statements on `q` and `k`."""
+    def parts(self, dims: Dims, others: ModelParts) -> ModelParts:
+        """Return the attention module; `others` are the parts of the position encoding and the backend."""
         view = MultiHeadView(
             summary=self.summary,
             kv_width=self.kv_width,
             input_bias=bias_argument(self.bias != "none"),
             output_bias=bias_argument(self.bias == "all"),
-            query_key=query_key,
+            init=others.attention_init,
+            query_key=others.query_key,
+            attend=others.attend,
         )
         partial = Partial("model/attention/multi_head.py.j2", view, ("from torch import Tensor, nn",))
         return ModelParts(partials=(partial,), sizes=self.sizes(dims), implied=self.implied)

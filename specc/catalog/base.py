@@ -173,6 +173,8 @@ class ModelParts(Parts):
         embedded: Statements of `Decoder.forward` on the embedded tokens `x`.
         context_steps: Statements of `Decoder.forward` that prepare values for `Context`.
         query_key: Statements of `Attention.forward` on the heads `q` and `k`.
+        attention_init: Statements of `Attention.__init__`.
+        attend: Statements of `Attention.forward` that turn `q`, `k` and `v` into `y` [B, T, N, H].
         implied: Sizes of the spec that `Config` does not hold, with the expression over `config` that gives them.
     """
 
@@ -184,6 +186,8 @@ class ModelParts(Parts):
     embedded: tuple[str, ...] = ()
     context_steps: tuple[str, ...] = ()
     query_key: tuple[str, ...] = ()
+    attention_init: tuple[str, ...] = ()
+    attend: tuple[str, ...] = ()
     implied: tuple[tuple[str, str], ...] = ()
 
 

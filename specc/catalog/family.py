@@ -38,11 +38,13 @@ class Conversion:
     Attributes:
         ours: Expression over `model`, a family's, that gives our tensors by name.
         theirs: Expression over `ours`, an emitted model's tensors by name.
-        partials: Definitions that the two expressions call.
+        beside: Statements that write what stands beside the weights in `folder`.
+        partials: Definitions that all of these call.
     """
 
     ours: str
     theirs: str
+    beside: tuple[str, ...] = ()
     partials: tuple[Partial, ...] = ()
 
 
@@ -54,16 +56,23 @@ class Family(ABC):
         title: What people call it.
         config_class: The library's class of its sizes.
         model_class: The library's class of its language model.
+        blocks: Where its language model has the list of its blocks.
         buffers: Ends of the names of tensors that old versions saved, though they are computed.
         names: Parts of its tensor names and what stands for them in ours, to be replaced in this order.
     """
 
-    model_type: ClassVar[str]
-    title: ClassVar[str]
-    config_class: ClassVar[str]
-    model_class: ClassVar[str]
-    buffers: ClassVar[tuple[str, ...]]
+    model_type: str
+    title: str
+    config_class: str
+    model_class: str
+    blocks: str
+    buffers: ClassVar[tuple[str, ...]] = ()
     names: ClassVar[Mapping[str, str]] = {}
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """Return the import of its two classes, as an emitted module of the package writes it."""
+        return (f"from transformers import {self.config_class}, {self.model_class}",)
 
     @abstractmethod
     def expresses(self, network: Network) -> bool:
@@ -103,11 +112,6 @@ def _shared(network: Network) -> tuple[Setting, ...]:
     )
 
 
-def _unknown_tokens() -> tuple[Setting, ...]:
-    """Return the special tokens as unknown: the library's defaults are those of other vocabularies."""
-    return _fixed("bos_token_id", None), _fixed("eos_token_id", None)
-
-
 class Llama(Family):
     """Llama 1 and 2, Llama 3 without RoPE scaling, and what others trained with the same text (Touvron et al. 2023)."""
 
@@ -115,6 +119,7 @@ class Llama(Family):
     title = "Llama"
     config_class = "LlamaConfig"
     model_class = "LlamaForCausalLM"
+    blocks = "model.layers"
     buffers = (".rotary_emb.inv_freq",)
 
     def expresses(self, network: Network) -> bool:
@@ -156,7 +161,6 @@ class Llama(Family):
         return (
             _dropout("attention_dropout", "ATTENTION_DROPOUT", network.dropout.attention),
             Setting("initializer_range", network.init.std, "INIT_STD", ("INIT_STD",)),
-            *_unknown_tokens(),
         )
 
     def conversion(self) -> Conversion:
@@ -166,7 +170,7 @@ class Llama(Family):
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """A part of a tensor's name, on both sides."""
+    """A name, or a part of a tensor's name, on both sides."""
 
     theirs: str
     ours: str
@@ -186,6 +190,7 @@ class Gpt2(Family):
     title = "GPT-2"
     config_class = "GPT2Config"
     model_class = "GPT2LMHeadModel"
+    blocks = "transformer.h"
     buffers = (".attn.bias", ".attn.masked_bias")
     names: ClassVar[Mapping[str, str]] = {
         "transformer.wte.": "model.embed_tokens.",
@@ -239,14 +244,13 @@ class Gpt2(Family):
             _dropout("attn_pdrop", "ATTENTION_DROPOUT", dropout.attention),
             _dropout("resid_pdrop", "RESIDUAL_DROPOUT", dropout.residual),
             Setting("initializer_range", network.init.std, "INIT_STD", ("INIT_STD",)),
-            *_unknown_tokens(),
         )
 
     def conversion(self) -> Conversion:
         """Return renaming, transposition, and the split of the fused query, key and value projection."""
         view = Gpt2NamesView(tuple(Renamed(theirs, ours) for theirs, ours in self.names.items()))
         partial = Partial("convert/gpt2.py.j2", view, ("import torch", "from torch import Tensor"))
-        return Conversion("to_ours(tensors_of(model))", "to_theirs(ours)", (partial,))
+        return Conversion("to_ours(tensors_of(model))", "to_theirs(ours)", partials=(partial,))
 
 
 FAMILIES: Mapping[str, Family] = {family.model_type: family for family in (Llama(), Gpt2())}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from specc.catalog.attention import Attention
-from specc.catalog.backend import BACKENDS
+from specc.catalog.backend import BACKENDS, Backend
 from specc.catalog.base import Dims, ModelParts, NoView, Parameter, Partial, Saved, Size, Use, count
 from specc.catalog.block import BLOCKS, Dropout
 from specc.catalog.ffn import Ffn
@@ -70,12 +70,15 @@ class Network(NamedTuple):
 
     def parts(self, backend: str) -> ModelParts:
         """Return everything that `model.py` says, from the normalisation up to the head."""
-        position, norm = self.position.parts(), self.norm.parts()
-        attend = BACKENDS[backend].parts(self.attention, self.dropout.attention)
-        inner = self._sizes() + norm + position + attend
-        inner += self.attention.parts(self.dims, position.query_key) + self.ffn.parts(self.dims)
-        inner += BLOCKS[self.norm.placement].parts(self.norm, self.dropout) + self.dropout.parts() + self.init.parts()
+        inner = self.block_parts(BACKENDS[backend]) + self.init.parts()
         return inner + ModelParts(partials=(self._decoder(inner), self._head()))
+
+    def block_parts(self, backend: Backend) -> ModelParts:
+        """Return what every text of the model says: its sizes, a block and all that a block calls."""
+        position, attend = self.position.parts(), backend.parts(self.attention, self.dropout.attention)
+        parts = self._sizes() + self.norm.parts() + position + attend
+        parts += self.attention.parts(self.dims, position + attend) + self.ffn.parts(self.dims)
+        return parts + BLOCKS[self.norm.placement].parts(self.norm, self.dropout) + self.dropout.parts()
 
     def _sizes(self) -> ModelParts:
         dims = self.dims

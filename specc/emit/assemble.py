@@ -43,7 +43,7 @@ def emit(decided: Decided, spec_text: str) -> FileSet:
         **requirements(modules, data_requirements(resolved.spec.data)),
         **launch_files(decided),
         "tests/model.json": decided_section(model_document(resolved)),
-        "pyproject.toml": pyproject(name, about, assets),
+        "pyproject.toml": pyproject(name, about, modules, assets),
         "spec.yaml": spec_text,
         "spec.resolved.yaml": as_yaml(resolved, comment),
         "plan.json": json.dumps(plan_json(decided), indent=2) + "\n",

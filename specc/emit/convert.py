@@ -1,4 +1,4 @@
-"""The emitted `convert.py`, for models that a public family can express."""
+"""The emitted `convert.py`, and what it compares before it writes anything."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from specc.catalog.family import Family, Setting, family_of
 from specc.catalog.model import Network
+from specc.catalog.remote import RemoteCode
+from specc.emit.generation import module
+from specc.emit.remote import remote_modules
 from specc.emit.render import definitions, imports, render
 from specc.emit.views import HEADER
 from specc.resolve import Resolved
@@ -13,10 +16,11 @@ from specc.spec.schema import package_of
 
 REQUIREMENTS_PATH = "requirements/convert.txt"
 
-# What a tokenizer consists of, in all of its formats, and what generation reads beside it.
-TOKENIZER_FILES = (
+# What a tokenizer consists of, in all of its formats, and how to generate.
+COMPANIONS = (
     "added_tokens.json",
     "chat_template.jinja",
+    "generation_config.json",
     "merges.txt",
     "special_tokens_map.json",
     "tokenizer.json",
@@ -25,7 +29,7 @@ TOKENIZER_FILES = (
     "vocab.json",
 )
 
-OWN_IMPORTS = (
+CONVERT = (
     "import argparse",
     "import shutil",
     "import sys",
@@ -35,13 +39,35 @@ OWN_IMPORTS = (
     "from tempfile import TemporaryDirectory",
     "from typing import Any",
     "import torch",
+    "from huggingface_hub import save_torch_state_dict",
     "from huggingface_hub.errors import StrictDataclassError",
     "from safetensors import SafetensorError",
     "from torch import Tensor, nn",
-    "from transformers import AutoConfig",
     "from transformers.utils.logging import disable_progress_bar, set_verbosity_error",
-    "from .checkpoint import CheckpointError, read_checkpoint, write_checkpoint",
+    "from .agreement import ConversionError, check_models, our_behaviour, their_behaviour",
+    "from .checkpoint import CheckpointError, read_checkpoint, read_json, write_checkpoint",
     "from .model import Config, Model",
+    "from .texts import SpecialTokens, check_text, generation_config, special_tokens",
+)
+AGREEMENT = (
+    "from collections.abc import Iterator, Sequence",
+    "from contextlib import contextmanager",
+    "from typing import Any, NamedTuple",
+    "import torch",
+    "from torch import Tensor, nn",
+    "from transformers import GenerationConfig, PreTrainedModel",
+    "from .generation import generate, greedy",
+    "from .model import Model",
+)
+TEXTS = (
+    "import sys",
+    "from pathlib import Path",
+    "from typing import Any, NamedTuple",
+    "from jinja2 import TemplateError",
+    "from tokenizers import Tokenizer",
+    "from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase",
+    "from .agreement import ConversionError",
+    "from .checkpoint import read_json",
 )
 
 
@@ -53,17 +79,18 @@ class ConvertView:
     name: str
     package: str
     requirements: str
-    model_type: str
     config_class: str
     model_class: str
+    blocks: str
     imports: str
     buffers: tuple[str, ...]
-    tokenizer_files: tuple[str, ...]
+    companions: tuple[str, ...]
     architecture: tuple[Setting, ...]
     habits: tuple[Setting, ...]
     definitions: tuple[str, ...]
     ours: str
     theirs: str
+    beside: tuple[str, ...]
 
 
 def _settings_imports(settings: tuple[Setting, ...]) -> tuple[str, ...]:
@@ -75,8 +102,8 @@ def _convert_module(name: str, package: str, network: Network, family: Family) -
     architecture, habits = family.architecture(network), family.habits(network)
     conversion = family.conversion()
     statements = (
-        *OWN_IMPORTS,
-        f"from transformers import {family.config_class}, {family.model_class}",
+        *CONVERT,
+        *family.imports,
         *_settings_imports((*architecture, *habits)),
     )
     view = ConvertView(
@@ -84,25 +111,33 @@ def _convert_module(name: str, package: str, network: Network, family: Family) -
         name=name,
         package=package,
         requirements=REQUIREMENTS_PATH,
-        model_type=family.model_type,
         config_class=family.config_class,
         model_class=family.model_class,
+        blocks=family.blocks,
         imports=imports(conversion.partials, *statements),
         buffers=family.buffers,
-        tokenizer_files=TOKENIZER_FILES,
+        companions=COMPANIONS,
         architecture=architecture,
         habits=habits,
         definitions=definitions(conversion.partials),
         ours=conversion.ours,
         theirs=conversion.theirs,
+        beside=conversion.beside,
     )
     return render("package/convert.py.j2", view)
 
 
 def convert_modules(resolved: Resolved) -> dict[str, str]:
-    """Return `convert.py` by its path, not yet formatted; nothing for a model that no public family expresses."""
+    """Return what exchanges weights with Hugging Face by path, not yet formatted.
+
+    A model that no public family expresses comes with code that its folders carry along.
+    """
     name, network = resolved.spec.name, resolved.network
-    family, package = family_of(network), package_of(name)
-    if family is None:
-        return {}
-    return {f"{package}/convert.py": _convert_module(name, package, network, family)}
+    package, family = package_of(name), family_of(network)
+    code = {} if family else remote_modules(name, package, network)
+    return {
+        f"{package}/agreement.py": module("package/agreement.py.j2", AGREEMENT),
+        f"{package}/convert.py": _convert_module(name, package, network, family or RemoteCode(package)),
+        f"{package}/texts.py": module("package/texts.py.j2", TEXTS),
+        **code,
+    }

@@ -133,7 +133,8 @@ def stages(package: str, checkpoint: str, training: tuple[str, ...]) -> tuple[St
         Stage(
             f"{package}/convert.py",
             "Exchange weights with Hugging Face",
-            "Converts checkpoints in both directions and refuses when the logits differ.",
+            "Converts checkpoints in both directions, with tokenizer and chat template. Writes nothing unless logits, "
+            "greedy decoding, end of text and conversations are the same on both sides.",
             f"python -m {package}.convert --from-hf HF_FOLDER --to CHECKPOINT\n"
             f"python -m {package}.convert --to-hf {checkpoint} NEW_FOLDER",
         ),
@@ -161,6 +162,8 @@ def about(package: str) -> tuple[Named, ...]:
         Named(f"{package}/evaluation.py", "the loss of whole documents, in overlapping windows"),
         Named(f"{package}/report.py", "the page about a run; `charts.py` draws for it"),
         Named(f"{package}/convert.py", "weights from and to Hugging Face"),
+        Named(f"{package}/agreement.py", "whether both sides compute the same; `texts.py`: read and write the same"),
+        Named(f"{package}/hf/", "the model as files that travel with its weights, for programs that do not know it"),
         Named("tests/", "property tests"),
         Named("tests/reference/", "what they compare with: the model in NumPy, written to be read"),
     )
@@ -207,9 +210,17 @@ def requirements(paths: Iterable[str], data: tuple[str, ...]) -> dict[str, str]:
     return {f"requirements/{name}.txt": "\n".join(pins[name]) + "\n" for name in wanted if wanted[name]}
 
 
-def pyproject(name: str, summary: str, assets: Collection[str]) -> str:
-    """Return `pyproject.toml`: the package with what else is installed of it, and how its tests run."""
+def pyproject(name: str, summary: str, modules: Collection[str], assets: Collection[str]) -> str:
+    """Return `pyproject.toml`: the package with what else is installed of it, and how its tests run.
+
+    Args:
+        name: The project's.
+        summary: One sentence about it.
+        modules: Every Python file by its path.
+        assets: Other files of the package.
+    """
     package = package_of(name)
+    packages = sorted({path.rpartition("/")[0] for path in modules if path.startswith(f"{package}/")})
     data = {"package-data": {package: [path.removeprefix(f"{package}/") for path in assets]}} if assets else {}
     return tomli_w.dumps(
         {
@@ -222,7 +233,7 @@ def pyproject(name: str, summary: str, assets: Collection[str]) -> str:
                 "dependencies": list(REQUIREMENTS["train"]),
             },
             "tool": {
-                "setuptools": {"packages": [package], **data},
+                "setuptools": {"packages": [path.replace("/", ".") for path in packages], **data},
                 "pytest": {"ini_options": {"pythonpath": [".", "tests"], "testpaths": ["tests"]}},
                 "ruff": {"line-length": LINE_LENGTH, "src": [".", "tests"]},
             },

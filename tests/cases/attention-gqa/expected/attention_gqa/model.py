@@ -40,7 +40,7 @@ class Cache:
         self.length = 0
         self.heads: list[tuple[Tensor, Tensor] | None] = [None] * layers
 
-    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    def update(self, k: Tensor, v: Tensor, layer: int) -> tuple[Tensor, Tensor]:
         """Append the new keys and values [B, K, T, H] of a layer; return all [B, K, S, H]."""
         past = self.heads[layer]
         if past is not None:
@@ -68,10 +68,11 @@ class RMSNorm(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(size))
+        self.eps = NORM_EPS
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise the last dimension; statistics are taken in at least float32."""
-        return F.rms_norm(x, self.weight.shape, self.weight, NORM_EPS)
+        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
 
 
 def rotary_tables(positions: Tensor, head_dim: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -107,7 +108,7 @@ class Attention(nn.Module):
 
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer_idx = layer
         self.head_dim = config.head_dim
         query_size = config.num_heads * config.head_dim
         key_size = config.num_kv_heads * config.head_dim
@@ -124,9 +125,9 @@ class Attention(nn.Module):
         v = self.v_proj(x).view(batch, length, -1, self.head_dim).transpose(1, 2)  # [B, K, T, H]
         q, k = rotate(q, context), rotate(k, context)
         if context.cache is not None:
-            k, v = context.cache.extend(self.layer, k, v)
-        y = attend(q, k, v, context)
-        return self.o_proj(y.transpose(1, 2).reshape(batch, length, -1))
+            k, v = context.cache.update(k, v, self.layer_idx)
+        y = attend(q, k, v, context).transpose(1, 2)
+        return self.o_proj(y.reshape(batch, length, -1))
 
 
 class MLP(nn.Module):
