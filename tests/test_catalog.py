@@ -40,14 +40,10 @@ AXES = {
     "align": (align.AnyStage, "kind", None),
     "align.peft": (align.AnyPeft, "kind", None),
 }
-UNBUILT = {"align=reward", "align=dpo"}
-
-
 VARIANTS = [
     pytest.param(axis, variant, tag_of(variant, key), module, id=f"{axis}={tag_of(variant, key)}")
     for axis, (union, key, module) in AXES.items()
     for variant in variants_of(union)
-    if f"{axis}={tag_of(variant, key)}" not in UNBUILT
 ]
 
 

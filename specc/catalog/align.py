@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from pydantic import Field
 
 from specc.catalog.base import Constant, NoView, Partial, Variant
-from specc.catalog.fields import Count, Section, key, planned, variants
+from specc.catalog.fields import Count, Section, key, only, planned, variants
 from specc.catalog.loop import TrainParts
 from specc.catalog.schedule import ScheduleView
 
@@ -181,18 +181,26 @@ class Sft(Stage):
     trains_here = True
 
 
-class Reward(Stage):
+class Pairwise(Stage):
+    """What the stages share that learn which of two answers is better: TRL takes their steps."""
+
+    peft: Annotated[None, only(None, "`peft` of a stage that learns from pairs")] = key(
+        "Adapters that are trained in place of all weights.", None, reason="all weights learn"
+    )
+    formats = ("preference",)
+
+
+class Reward(Pairwise):
     """A reward model: how much better one answer is than another (Bradley & Terry 1952, Ouyang et al. 2022)."""
 
     kind: Literal["reward"]
     epochs: Count = key("Times that every row is seen.", 1, reason="as in Llama 2: more overfits")
 
-    formats = ("preference",)
     peak_lr, peak_lr_source = 1e-5, "Llama 2 (Touvron et al. 2023)"
     makes_model = False
 
 
-class Dpo(Stage):
+class Dpo(Pairwise):
     """Direct preference optimization (Rafailov et al. 2023)."""
 
     kind: Literal["dpo"]
@@ -201,12 +209,11 @@ class Dpo(Stage):
     )
     epochs: Count = key("Times that every row is seen.", 1, reason="preferences overfit soon")
 
-    formats = ("preference",)
     peak_lr, peak_lr_source = 1e-6, "Rafailov et al. 2023"
 
 
 AnyStage = Annotated[
     Sft | Reward | Dpo,
     Field(discriminator="kind"),
-    variants(planned=("reward", "dpo", "ppo", "grpo", "rloo", "kto", "orpo", "simpo", "cai", "distill", "prune")),
+    variants(planned=("ppo", "grpo", "rloo", "kto", "orpo", "simpo", "cai", "distill", "prune")),
 ]

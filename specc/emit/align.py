@@ -136,8 +136,14 @@ def align_modules(resolved: Resolved, parts: TrainParts) -> dict[str, str]:
 def align_requirements(paths: Iterable[str]) -> tuple[str, ...]:
     """Return what the stages need besides training, pinned, for a project with these Python files."""
     names = {path.rpartition("/")[2] for path in paths}
-    pins = ("transformers==5.23.0",) if "chat.py" in names else ()
-    return (*pins, "accelerate==1.15.0", "peft==0.21.2") if "lora.py" in names else pins
+    wanted = (
+        ("accelerate==1.15.0", {"lora.py", "pairwise.py"}),
+        ("datasets==5.2.0", {"pairwise.py"}),
+        ("peft==0.21.2", {"lora.py"}),
+        ("transformers==5.23.0", {"chat.py", "pairwise.py"}),
+        ("trl==1.16.0", {"pairwise.py"}),
+    )
+    return tuple(pin for pin, modules in wanted if modules & names)
 
 
 def _chat(stages: list[Sft]) -> str:

@@ -13,6 +13,7 @@ from specc.emit.format import format_python
 from specc.emit.generation import generation_modules
 from specc.emit.launch import launch_files
 from specc.emit.model import model_module, summary
+from specc.emit.preferences import preference_modules
 from specc.emit.project import Named, lock, pyproject, readme, requirements
 from specc.emit.proof import decided_section, proof_modules, reference_files
 from specc.emit.results import result_modules, result_pages
@@ -71,6 +72,7 @@ def python_modules(decided: Decided) -> dict[str, str]:
         **data_modules(resolved),
         **dataset_modules(resolved),
         **training_modules(decided),
+        **preference_modules(decided),
         **result_modules(resolved),
         **proof_modules(package, resolved.network, parts),
     }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from specc.catalog.align import PRETRAIN, Stage
 from specc.emit.render import render
 from specc.emit.views import HEADER
 from specc.plan import Decided
@@ -26,7 +28,9 @@ class LocalView:
 
     header: str
     name: str
+    result: str
     evaluation: tuple[str, ...]
+    alignment: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,25 @@ def launch_files(decided: Decided) -> dict[str, str]:
     }
     if spec.data is not None and spec.tokenizer is not None:
         held_out = EVALUATION if spec.data.validation is not None else ()
-        files["launch/local.sh"] = render("launch/local.sh.j2", LocalView(HEADER, spec.name, held_out))
+        stages = spec.align or ()
+        view = LocalView(
+            header=HEADER,
+            name=spec.name,
+            result=f"{'an aligned' if stages else 'a trained'} {spec.name}",
+            evaluation=held_out,
+            alignment=tuple(line for stage in stages for line in aligning(stage)),
+        )
+        files["launch/local.sh"] = render("launch/local.sh.j2", view)
     return files
+
+
+def aligning(stage: Stage) -> Iterator[str]:
+    """Yield the lines of `launch/local.sh` that run a stage after pretraining; its script knows its data."""
+    parent = "run" if stage.parent == PRETRAIN else f"align/{stage.parent}"
+    yield ""
+    yield f'say "{stage.name}"'
+    run = f'python "$project/align/{stage.name}.py" --model "$(result {parent})"'
+    yield f'{run} --out "$out/align/{stage.name}" ${{SMOKE:+--smoke}}'
 
 
 def ds_config(decided: Decided) -> dict[str, Any]:

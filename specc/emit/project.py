@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from importlib.metadata import version
 
 import tomli_w
 
+from specc.catalog.align import PRETRAIN
 from specc.catalog.launcher import LAUNCHERS, ZERO
 from specc.emit.align import align_requirements
 from specc.emit.format import LINE_LENGTH
@@ -141,6 +143,18 @@ def stages(package: str, checkpoint: str, training: tuple[str, ...]) -> tuple[St
     )
 
 
+def aligning(decided: Decided, checkpoint: str) -> tuple[Stage, ...]:
+    """Return the stages after pretraining, which ends with `checkpoint`."""
+    results, found = {PRETRAIN: checkpoint}, []
+    for stage in decided.resolved.spec.align or ():
+        start, out = results[stage.parent], f"align/{stage.name}-run"
+        results[stage.name] = f"{out}/checkpoints/step-N" if stage.trains_here else f"{out}/checkpoint"
+        says = inspect.cleandoc(type(stage).__doc__ or "").partition("\n")[0]
+        command = f"python align/{stage.name}.py --model {start} --data FILE --out {out}"
+        found.append(Stage(f"align/{stage.name}.py", f"Align: `{stage.name}`", says, command))
+    return tuple(found)
+
+
 def about(package: str) -> tuple[Named, ...]:
     """Return what each file that a project may have is for."""
     return (
@@ -161,6 +175,10 @@ def about(package: str) -> tuple[Named, ...]:
         Named(f"{package}/run.py", "the folder of a run: lock, journals, checkpoints, resume"),
         Named(f"{package}/evaluation.py", "the loss of whole documents, in overlapping windows"),
         Named(f"{package}/report.py", "the page about a run; `charts.py` draws for it"),
+        Named(f"{package}/preferences.py", "pairs of answers: checked row by row, held out, tokens"),
+        Named(f"{package}/pairwise.py", "how much and how fast stages learn from them, and what TRL is told"),
+        Named(f"{package}/trl_stage.py", "the folder of such a stage: journals, resume, the result as a checkpoint"),
+        Named(f"{package}/reward.py", "reward models: `load_reward`, `score`"),
         Named(f"{package}/convert.py", "weights from and to Hugging Face"),
         Named(f"{package}/agreement.py", "whether both sides compute the same; `texts.py`: read and write the same"),
         Named(f"{package}/hf/", "the model as files that travel with its weights, for programs that do not know it"),
@@ -174,13 +192,14 @@ def readme(decided: Decided, summary: str, facts: tuple[Named, ...], checkpoint:
     name = decided.resolved.spec.name
     package = package_of(name)
     folders = {path.rpartition("/")[0] + "/" for path in paths}
+    wanted = (*stages(package, checkpoint, training(decided)), *aligning(decided, checkpoint))
     view = ReadmeView(
         name=name,
         summary=summary,
         facts=facts,
         torch=TORCH,
         requirements=" ".join(f"-r {path}" for path in sorted(paths) if path.startswith("requirements/")),
-        stages=tuple(stage for stage in stages(package, checkpoint, training(decided)) if stage.path in paths),
+        stages=tuple(stage for stage in wanted if stage.path in paths),
         files=tuple(row for row in about(package) if row.name in paths | folders),
     )
     return render("project/README.md.j2", view)

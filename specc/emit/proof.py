@@ -16,6 +16,8 @@ from specc.resources import reference_root
 
 # What the reference says of training, beyond the model itself.
 TRAINING_ONLY = frozenset({"optimizer.py", "schedule.py"})
+# What it says of losses that TRL computes; they are compared where specc itself is tested.
+NOT_COPIED = frozenset({"preference.py"})
 # Modules of `tests/` that its other modules import by their names.
 BESIDE = ("cases", "reference")
 
@@ -122,7 +124,7 @@ def reference_files(*, training: bool) -> dict[str, str]:
     return {
         f"tests/reference/{path.name}": path.read_text(encoding="utf-8")
         for path in sorted(reference_root().glob("*.py"))
-        if training or path.name not in TRAINING_ONLY
+        if path.name not in NOT_COPIED and (training or path.name not in TRAINING_ONLY)
     }
 
 

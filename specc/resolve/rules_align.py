@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from specc.catalog.align import PRETRAIN, AnyStage
+from specc.catalog.align import PRETRAIN, AnyStage, Pairwise
+from specc.catalog.family import family_of
 from specc.diagnostics import Diagnostic, did_you_mean, rule
 from specc.resolve.case import Case, Rule, one_of, repeats
 from specc.resolve.defaults import network
@@ -44,14 +45,14 @@ def align_without_chat_template(case: Case) -> Iterator[Diagnostic]:
 
 @rule("align-without-train")
 def align_without_train(case: Case) -> Iterator[Diagnostic]:
-    """A stage takes its steps with the loop of pretraining, and the spec has no `train` section.
+    """A stage takes its steps as pretraining does, and the spec has no `train` section.
 
-    Why: precision, compilation, clipping, checkpoints and the kind of optimizer are those of `train`; a spec without
-    the section emits no loop.
+    Why: precision, clipping and the kind of optimizer are those of `train`, and for fine-tuning the loop too; a spec
+    without the section emits none of it.
     Example: `align: [{kind: sft, ...}]` in a spec of a model that comes from elsewhere.
     Fix: add `train: {}`; what it does not say has defaults.
     """
-    found = next(((path, stage) for path, stage in stages_of(case) if stage.trains_here), None)
+    found = next(stages_of(case), None)
     if case.written.train is not None or found is None:
         return
     path, stage = found
@@ -175,6 +176,29 @@ def format_of_another_stage(case: Case) -> Iterator[Diagnostic]:
             )
 
 
+@rule("stage-without-family")
+def stage_without_family(case: Case) -> Iterator[Diagnostic]:
+    """A stage learns through TRL, and no class of Hugging Face's expresses the network.
+
+    Why: TRL trains Hugging Face models; the checkpoint is exported as one, and what comes of it is converted back.
+    Example: `{kind: dpo, ...}` for a model of learned positions with RMSNorm.
+    Fix: a network that is a Llama (`extends: presets/llama`) or a GPT-2 (`extends: presets/gpt2`).
+    """
+    net = network(case.filled.spec)
+    if net is None or family_of(net) is not None:
+        return
+    for path, stage in stages_of(case):
+        if isinstance(stage, Pairwise):
+            yield Diagnostic(
+                code="stage-without-family",
+                message=f"no class of Hugging Face's expresses this network, and `{stage.kind}` trains one",
+                path=f"{path}.kind",
+                primary=case.at.label(f"{path}.kind", "trains a Hugging Face model"),
+                related=case.labels({"model": "neither a Llama nor a GPT-2"}),
+                help="make it a Llama or a GPT-2, as `extends: presets/llama` does, or remove the stage",
+            )
+
+
 @rule("unknown-target-module")
 def unknown_target_module(case: Case) -> Iterator[Diagnostic]:
     """LoRA is asked for on a layer that the blocks of this model do not have.
@@ -206,5 +230,6 @@ RULES: tuple[Rule, ...] = (
     stage_named_as_a_module,
     stage_starts_nowhere,
     format_of_another_stage,
+    stage_without_family,
     unknown_target_module,
 )

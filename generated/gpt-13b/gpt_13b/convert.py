@@ -175,14 +175,14 @@ def copy_companions(source: Path, folder: Path) -> None:
         shutil.copyfile(file, folder / file.name)
 
 
-def from_hf(folder: Path, checkpoint: Path) -> None:
-    """Write the weights of a Hugging Face folder as a checkpoint of this model.
+def from_hf(folder: Path, checkpoint: Path, config: Config | None = None) -> None:
+    """Write the weights of a Hugging Face folder as a checkpoint of this model, or of other sizes.
 
     Raises:
         ConversionError: The folder holds another model, or this one in parts.
         CheckpointError: The checkpoint cannot be written.
     """
-    config = Config()
+    config = config or Config()
     model = read_theirs(folder, config)
     weights = tensors_of(model)
     theirs = their_behaviour(model, model.model.layers, config.max_seq_len)

@@ -22,8 +22,9 @@ class TorchEngine:
         self.ranks = ranks
         self.optimizer = optimizer
         # A run may be saved before its first step is taken.
-        for parameter in self.model.parameters():
-            self.optimizer.state[parameter] = empty_state(parameter)
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                optimizer.state[parameter] = empty_state(parameter)
 
     def step(self, micro_batches: Sequence[Batch], lr: float) -> Step:
         """Take one optimizer step on the micro-batches of all ranks."""

@@ -29,6 +29,15 @@ stage() {
     printf '%s' "$key" >"$mark"
 }
 
+# result STAGE: the checkpoint that a stage ended with.
+result() {
+    if [ -d "$out/$1/checkpoint" ]; then
+        printf '%s' "$out/$1/checkpoint"
+    else
+        find "$out/$1/checkpoints" -mindepth 1 -maxdepth 1 -name 'step-*' | sort -V | tail -n 1
+    fi
+}
+
 stage tokenizer python "$project/train_tokenizer.py" --out "$out/data" "$@" ${SMOKE:+--smoke}
 stage data python "$project/prepare_data.py" --out "$out/data" "$@" ${SMOKE:+--smoke}
 
@@ -38,7 +47,7 @@ if [ "${NPROC:-1}" -gt 1 ]; then
 else
     python "$project/train.py" --data "$out/data" --out "$out/run" ${SMOKE:+--smoke}
 fi
-checkpoint="$(find "$out/run/checkpoints" -mindepth 1 -maxdepth 1 -name 'step-*' | sort -V | tail -n 1)"
+checkpoint="$(result run)"
 say "evaluation"
 python "$project/eval.py" --checkpoint "$checkpoint" --data "$out/data" --compare ${SMOKE:+--smoke}
 

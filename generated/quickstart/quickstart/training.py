@@ -183,7 +183,7 @@ def accumulate(
         loss = objective(batch) / targets
         loss.backward()
         total = total + loss.detach()
-    ranks.sum_all(parameter.grad for parameter in objective.parameters())
+    ranks.sum_all(weight.grad for weight in objective.parameters() if weight.requires_grad)
     return ranks.sum(total)
 
 

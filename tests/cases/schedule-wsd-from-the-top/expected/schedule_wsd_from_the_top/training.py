@@ -7,12 +7,12 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from .data import Batch, Dataset
+from .data import Batch
 from .model import IGNORED, Model, loss_sum
 from .ranks import ALONE, Ranks
 
@@ -61,6 +61,19 @@ class Work:
         return range(step * self.global_batch_size, (step + 1) * self.global_batch_size)
 
 
+class Sequences(Protocol):
+    """What training reads: an endless row of sequences, each a function of its number."""
+
+    windows: int  # how many different ones
+    fingerprint: str  # of their tokens
+
+    def batch(self, numbers: Sequence[int]) -> Batch:
+        """Return the sequences with these numbers."""
+
+    def sample_ids(self, numbers: Sequence[int]) -> list[int]:
+        """Return which window each of these sequences is."""
+
+
 class Step(NamedTuple):
     """What an optimizer step came to."""
 
@@ -78,12 +91,12 @@ def empty_state(parameter: Tensor) -> dict[str, Tensor]:
     return {**moments, "step": torch.zeros((), device=parameter.device)}
 
 
-def make_optimizer(model: nn.Module) -> torch.optim.AdamW:
+def make_optimizer(model: nn.Module, weight_decay: float = WEIGHT_DECAY) -> torch.optim.AdamW:
     """Return AdamW; matrices decay, vectors (norms and biases) do not."""
     matrices = [parameter for parameter in model.parameters() if parameter.dim() > 1]
     vectors = [parameter for parameter in model.parameters() if parameter.dim() == 1]
     groups = [
-        {"params": matrices, "weight_decay": WEIGHT_DECAY},
+        {"params": matrices, "weight_decay": weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(
@@ -141,7 +154,7 @@ def clip_gradients(model: nn.Module) -> float:
     return nn.utils.clip_grad_norm_(model.parameters(), GRAD_CLIP).item()
 
 
-def micro_batches(data: Dataset, work: Work, step: int, ranks: Ranks = ALONE) -> list[Batch]:
+def micro_batches(data: Sequences, work: Work, step: int, ranks: Ranks = ALONE) -> list[Batch]:
     """Return this rank's sequences of a step, as many at a time as one forward pass takes."""
     share = work.global_batch_size // ranks.size
     numbers = work.sequences(step)[ranks.rank * share : (ranks.rank + 1) * share]
@@ -171,7 +184,7 @@ def accumulate(
         loss = objective(batch) / targets
         loss.backward()
         total = total + loss.detach()
-    ranks.sum_all(parameter.grad for parameter in objective.parameters())
+    ranks.sum_all(weight.grad for weight in objective.parameters() if weight.requires_grad)
     return ranks.sum(total)
 
 
