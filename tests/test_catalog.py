@@ -10,7 +10,20 @@ import pytest
 from pydantic import BaseModel
 
 import specc.catalog
-from specc.catalog import align, attention, ffn, init, norm, position, schedule, sources, steps, tokenizer, training
+from specc.catalog import (
+    align,
+    attention,
+    ffn,
+    init,
+    norm,
+    position,
+    schedule,
+    serving,
+    sources,
+    steps,
+    tokenizer,
+    training,
+)
 from specc.catalog.backend import BACKENDS
 from specc.catalog.base import Variant
 from specc.catalog.block import BLOCKS
@@ -39,6 +52,8 @@ AXES = {
     # Fine-tuning has the loss of training; what its loop and its masks do is tested where they are run.
     "align": (align.AnyStage, "kind", None),
     "align.peft": (align.AnyPeft, "kind", None),
+    # Real servers answer: see the tests of serving.
+    "serve": (serving.AnyEngine, "engine", None),
 }
 VARIANTS = [
     pytest.param(axis, variant, tag_of(variant, key), module, id=f"{axis}={tag_of(variant, key)}")
@@ -99,7 +114,7 @@ def test_every_variant_class_stands_in_its_axis() -> None:
         for field in node.body
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
-        and field.target.id in {"kind", "activation", "format"}
+        and field.target.id in {"kind", "activation", "format", "engine"}
         and ast.unparse(field.annotation).startswith("Literal")
     }
     assert concrete == listed

@@ -49,11 +49,16 @@ def same(one: Path, other: Path) -> bool:
     return one.read_bytes() == other.read_bytes()
 
 
-def test_weights_and_tokenizer_come_back_bit_for_bit(any_project: Exporting, tmp_path: Path) -> None:
+def test_weights_and_tokenizer_come_back_bit_for_bit(
+    any_project: Exporting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     convert, folder, back = any_project.convert, tmp_path / "folder", tmp_path / "back"
+    questions: list[str] = []
+    monkeypatch.setattr("builtins.input", questions.append)
     convert.to_hf(any_project.checkpoint, folder)
     convert.from_hf(folder, back)
 
+    assert questions == []
     code = {f"{kind}_{any_project.package}.py" for kind in ("configuration", "modeling")}
     odd = any_project.package.replace("_", "-") in ODD
     assert {file.name for file in folder.iterdir()} == FILES | (code if odd else set())

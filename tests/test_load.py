@@ -98,7 +98,7 @@ def test_a_large_file_is_refused_at_once() -> None:
 
 def test_every_problem_is_reported_once_and_none_hides_another() -> None:
     text = MINIMAL.replace("num_layers: 2", "num_layers: [").replace("[", "!x 2")
-    text += "  bogus: 1\n  bogus: 2\ntrain: {tokens: 80GiB, optimizer: {lr: -1}}\nparallel: 5\nserve: {engine: x}\n"
+    text += "  bogus: 1\n  bogus: 2\ntrain: {tokens: 80GiB, optimizer: {lr: -1}}\nparallel: 5\nsafety: {guard: x}\n"
     found = [(d.code, d.path) for d in problems(text)]
     assert found == [
         ("tag", "model.num_layers"),
@@ -107,7 +107,7 @@ def test_every_problem_is_reported_once_and_none_hides_another() -> None:
         ("bad-unit", "train.tokens"),
         ("out-of-range", "train.optimizer.lr"),
         ("wrong-type", "parallel"),
-        ("not-built", "serve"),
+        ("not-built", "safety"),
     ]
 
 

@@ -24,7 +24,6 @@ SPEC = f"{MINIMAL}  vocab_size: 512\n"
 FULL = f"""\
 {SPEC}  num_kv_heads: 2
   dropout: 0.1
-  norm: layernorm
 tokenizer: {{vocab_size: 512}}
 data:
   sources:
@@ -39,6 +38,11 @@ train:
 parallel: {{zero_stage: 2, tensor: auto, context: auto, pipeline: auto, expert: auto}}
 cluster: {{gpu: a100-80gb, gpus_per_node: 4, nodes: 2}}
 eval: {{}}
+serve:
+  target: {{concurrency: 300, tpot: 50ms}}
+  parallel: {{expert: auto}}
+  sampling: {{temperature: 0.7}}
+  extra_args: {{schedule-policy: lpm, mem-fraction-static: 0.8, log-requests: true, max-queued-requests: 7}}
 """
 
 

@@ -149,3 +149,15 @@ def planned(*values: str) -> BeforeValidator:
 def variants(tag: str = "kind", *, default: str = "", planned: tuple[str, ...] = ()) -> BeforeValidator:
     """Prepare a tagged union, as `Tagged` says."""
     return BeforeValidator(Tagged(tag, default, planned))
+
+
+def one_rank(what: str) -> BeforeValidator:
+    """Read `{degree: N}` as N; one rank, or the planner's choice of one, is all that is built."""
+    refuse = Only(1, what)
+
+    def check(value: Any) -> Any:
+        if isinstance(value, dict) and set(value) == {"degree"}:
+            value = value["degree"]
+        return value if value == "auto" else refuse(value)
+
+    return BeforeValidator(check)

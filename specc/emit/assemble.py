@@ -17,6 +17,7 @@ from specc.emit.preferences import preference_modules
 from specc.emit.project import Named, lock, pyproject, readme, requirements
 from specc.emit.proof import decided_section, proof_modules, reference_files
 from specc.emit.results import result_modules, result_pages
+from specc.emit.serve import serve_files, serve_modules
 from specc.emit.tokenizer import tokenizer_assets, tokenizer_module
 from specc.emit.training import training_modules
 from specc.plan import Decided, plan_json
@@ -43,6 +44,7 @@ def emit(decided: Decided, spec_text: str) -> FileSet:
         **reference_files(training=resolved.spec.train is not None),
         **requirements(modules, data_requirements(resolved.spec.data)),
         **launch_files(decided),
+        **serve_files(decided),
         "tests/model.json": decided_section(model_document(resolved)),
         "pyproject.toml": pyproject(name, about, modules, assets),
         "spec.yaml": spec_text,
@@ -74,6 +76,7 @@ def python_modules(decided: Decided) -> dict[str, str]:
         **training_modules(decided),
         **preference_modules(decided),
         **result_modules(resolved),
+        **serve_modules(decided),
         **proof_modules(package, resolved.network, parts),
     }
 

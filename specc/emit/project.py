@@ -140,6 +140,16 @@ def stages(package: str, checkpoint: str, training: tuple[str, ...]) -> tuple[St
             f"python -m {package}.convert --from-hf HF_FOLDER --to CHECKPOINT\n"
             f"python -m {package}.convert --to-hf {checkpoint} NEW_FOLDER",
         ),
+        Stage(
+            "serve/launch.sh",
+            "Serve",
+            "Starts an OpenAI-compatible server of a checkpoint, which is exported first. The engine has its own "
+            "environment: `requirements/serve.txt` says how it is made. `smoke.py` sends one request of every kind, "
+            "`parity.py` compares the answers with the checkpoint.",
+            f"SERVE_PYTHON=SERVE_ENVIRONMENT/bin/python bash serve/launch.sh {checkpoint}\n"
+            "python serve/smoke.py --wait 120\n"
+            f"python serve/parity.py --checkpoint {checkpoint}",
+        ),
     )
 
 
@@ -182,6 +192,8 @@ def about(package: str) -> tuple[Named, ...]:
         Named(f"{package}/convert.py", "weights from and to Hugging Face"),
         Named(f"{package}/agreement.py", "whether both sides compute the same; `texts.py`: read and write the same"),
         Named(f"{package}/hf/", "the model as files that travel with its weights, for programs that do not know it"),
+        Named("serve/server.py", "what `launch.sh` runs: checks, export, the engine in a process group of its own"),
+        Named("serve/cpu/", "stand-ins for what the engine has no CPU build of"),
         Named("tests/", "property tests"),
         Named("tests/reference/", "what they compare with: the model in NumPy, written to be read"),
     )
@@ -198,11 +210,16 @@ def readme(decided: Decided, summary: str, facts: tuple[Named, ...], checkpoint:
         summary=summary,
         facts=facts,
         torch=TORCH,
-        requirements=" ".join(f"-r {path}" for path in sorted(paths) if path.startswith("requirements/")),
+        requirements=" ".join(f"-r {path}" for path in sorted(paths) if _joins(path)),
         stages=tuple(stage for stage in wanted if stage.path in paths),
         files=tuple(row for row in about(package) if row.name in paths | folders),
     )
     return render("project/README.md.j2", view)
+
+
+def _joins(path: str) -> bool:
+    """Return whether a file belongs to the one environment of all stages but serving, which pins another torch."""
+    return path.startswith("requirements/") and not path.startswith("requirements/serve")
 
 
 def requirements(paths: Iterable[str], data: tuple[str, ...]) -> dict[str, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from specc.catalog.backend import BACKENDS, chosen
-from specc.plan.values import Strategy
+from specc.plan.values import Servers, Strategy
 from specc.resolve import Resolved, close
 
 ONE_RANK = (1, "data parallelism only")
 
 
-def closed(resolved: Resolved, strategy: Strategy) -> Resolved:
+def closed(resolved: Resolved, strategy: Strategy, servers: Servers | None) -> Resolved:
     """Return the resolved spec with every open choice decided, its origin the planner."""
     backend = chosen(resolved.spec.model.attention.backend)
     return close(
@@ -23,5 +23,19 @@ def closed(resolved: Resolved, strategy: Strategy) -> Resolved:
             "parallel.context": ONE_RANK,
             "parallel.pipeline": ONE_RANK,
             "parallel.expert": ONE_RANK,
+            **_served(servers),
         },
     )
+
+
+def _served(servers: Servers | None) -> dict[str, tuple[object, str]]:
+    """Return the choices of a server."""
+    if servers is None:
+        return {}
+    sizing = servers.planned
+    return {
+        "serve.precision.kv": (sizing.weights, "that of the weights"),
+        "serve.parallel.tensor": (int(sizing.tensor.value), sizing.tensor.why),
+        "serve.parallel.expert": (1, "the model has no experts"),
+        "serve.parallel.data": (int(sizing.data.value), sizing.data.why),
+    }

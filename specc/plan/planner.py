@@ -7,7 +7,7 @@ from specc.plan.assumptions import assumptions
 from specc.plan.closing import closed
 from specc.plan.cost import cost
 from specc.plan.memory import memory
-from specc.plan.serving import serving
+from specc.plan.serving import servers, serving
 from specc.plan.setting import setting
 from specc.plan.shapes import shapes
 from specc.plan.strategy import decide
@@ -31,4 +31,5 @@ def plan(resolved: Resolved) -> Decided:
         alternatives=alternatives(at, strategy),
         assumptions=assumptions(resolved, at, timed),
     )
-    return Decided(closed(resolved, strategy), strategy, estimate)
+    sized = servers(resolved, sizes)
+    return Decided(closed(resolved, strategy, sized), strategy, estimate, sized)

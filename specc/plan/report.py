@@ -21,10 +21,28 @@ def plan_json(decided: Decided) -> dict[str, Any]:
         "memory": {**_memory(estimate.memory), "ledger": [entry._asdict() for entry in estimate.memory.ledger]},
         "throughput": _throughput(estimate.throughput),
         "cost": {key: _rounded(value) for key, value in estimate.cost._asdict().items()},
-        "serving": estimate.serving._asdict(),
+        "serving": _serving(decided),
         "alternatives": [_alternative(alternative, decided) for alternative in estimate.alternatives],
         "assumptions": list(estimate.assumptions),
         "diagnostics": [as_json(warning) for warning in resolved.warnings],
+    }
+
+
+def _serving(decided: Decided) -> dict[str, Any]:
+    """Return what one device holds in 16 bits; where the spec has a server, what that holds, and its size."""
+    serving, servers = decided.estimate.serving._asdict(), decided.servers
+    if servers is None:
+        return serving
+    sizing = servers.planned
+    tokens, context, replicas = int(sizing.tokens.value), int(sizing.context.value), int(sizing.data.value)
+    return {
+        "kv_bytes_per_token": sizing.kv_token_bytes,
+        "max_concurrent_sequences": tokens // context * replicas,
+        "tensor": int(sizing.tensor.value),
+        "data": replicas,
+        "cache_tokens": tokens,
+        "max_running_requests": int(sizing.running.value),
+        "prefill_chunk": int(sizing.chunk.value),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from specc.catalog.served import Sizing
 from specc.resolve.values import Resolved
 
 
@@ -146,9 +147,17 @@ class Estimate(NamedTuple):
     assumptions: tuple[str, ...]
 
 
+class Servers(NamedTuple):
+    """The size of a server, and of one that tries the same model on a machine without a GPU."""
+
+    planned: Sizing
+    without_gpu: Sizing
+
+
 class Decided(NamedTuple):
     """A resolved spec in which nothing says `auto` any more, and what it will take."""
 
     resolved: Resolved
     strategy: Strategy
     estimate: Estimate
+    servers: Servers | None = None

@@ -177,6 +177,14 @@ def _precision(filled: Filled) -> Because:
     return Because(safe.compute, f"{gpu.name} has no {' or '.join(p.compute for p in fast)}")
 
 
+def _served_precision(filled: Filled) -> Because:
+    """Return what training would choose: the shortest type that the device has."""
+    if filled.gpu.memory_bytes is None:
+        full = max(PRECISIONS.values(), key=lambda precision: precision.compute_bytes)
+        return Because(full.compute, f"a CPU is no faster with less, and {full.compute} answers as the checkpoint does")
+    return _precision(filled)
+
+
 def _bandwidth(filled: Filled) -> Because | None:
     usual = filled.gpu.network_bytes_per_second
     return None if usual is None else Because(usual, f"the usual network of {filled.gpu.name}")
@@ -262,6 +270,7 @@ DERIVATIONS: Mapping[str, Callable[[Filled], Because | None]] = MappingProxyType
         "train.checkpoint.every": _checkpoint_interval,
         "eval.every": _validation_interval,
         "cluster.launcher": _launcher,
+        "serve.precision.weights": _served_precision,
     }
 )
 """Every value that is derived when the spec does not say it; each may read those before it."""

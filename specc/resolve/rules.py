@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from specc.diagnostics import Diagnostic
-from specc.resolve import rules_align, rules_data, rules_machines, rules_model, rules_run, rules_text, rules_train
+from specc.resolve import (
+    rules_align,
+    rules_data,
+    rules_flags,
+    rules_machines,
+    rules_model,
+    rules_run,
+    rules_serve,
+    rules_text,
+    rules_train,
+)
 from specc.resolve.case import Case, Rule
 
 RULES: tuple[Rule, ...] = (
@@ -16,6 +26,8 @@ RULES: tuple[Rule, ...] = (
     *rules_run.RULES,
     *rules_align.RULES,
     *rules_machines.RULES,
+    *rules_serve.RULES,
+    *rules_flags.RULES,
 )
 
 PLAN_ONLY = frozenset({rules_machines.ZERO_STAGE_NOT_EMITTED})

@@ -8,6 +8,7 @@ from specc.catalog.gpu import GPUS
 from specc.catalog.training import EMITTED_ZERO_STAGES, PRECISIONS
 from specc.diagnostics import Diagnostic, Severity, did_you_mean, rule
 from specc.resolve.case import Case, Rule, one_of
+from specc.resolve.paths import get
 
 FULL_BYTES = 4
 """Bytes per element of arithmetic that every device has."""
@@ -44,22 +45,22 @@ def precision_not_on_device(case: Case) -> Iterator[Diagnostic]:
     Example: `precision: bf16` on `gpu: v100-32gb`.
     Fix: remove `precision` to get the best that the device has, or choose another device.
     """
-    train, gpu = case.written.train, case.filled.gpu
-    chosen = None if train is None else train.precision
-    known = not isinstance(case.filled.cluster.gpu, str) or case.filled.cluster.gpu in GPUS
-    if chosen is None or not known or PRECISIONS[chosen].compute_bytes >= FULL_BYTES:
-        return
+    gpu, asked = case.filled.gpu, case.filled.cluster.gpu
     # A device without any rate is one of which nothing is known.
-    if not gpu.flops or PRECISIONS[chosen].compute in gpu.flops:
+    if not gpu.flops or (isinstance(asked, str) and asked not in GPUS):
         return
-    yield Diagnostic(
-        code="precision-not-on-device",
-        message=f"`{gpu.name}` has no {chosen}",
-        path="train.precision",
-        primary=case.at.label("train.precision", f"not on {gpu.name}"),
-        related=case.labels({"cluster.gpu": "the device"}),
-        help=f"set `precision` to {one_of([p for p, its in PRECISIONS.items() if its.compute_bytes >= FULL_BYTES])}",
-    )
+    for path in ("train.precision", "serve.precision.weights"):
+        chosen = get(case.written, path)
+        if chosen is None or PRECISIONS[chosen].compute_bytes >= FULL_BYTES or PRECISIONS[chosen].compute in gpu.flops:
+            continue
+        yield Diagnostic(
+            code="precision-not-on-device",
+            message=f"`{gpu.name}` has no {chosen}",
+            path=path,
+            primary=case.at.label(path, f"not on {gpu.name}"),
+            related=case.labels({"cluster.gpu": "the device"}),
+            help=f"set it to {one_of([p for p, its in PRECISIONS.items() if its.compute_bytes >= FULL_BYTES])}",
+        )
 
 
 @rule("zero-stage-too-low")

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from specc.catalog.fields import Bandwidth, Count, Section, key, only, planned
 from specc.catalog.gpu import InlineGpu
+from specc.catalog.serving import ENGINE_MODULES, AnyEngine
 from specc.catalog.tokenizer import AnyTokenizer
 from specc.spec.align_schema import Align
 from specc.spec.data_schema import Data
@@ -20,7 +21,8 @@ NOT_BUILT = "not built yet, and absent from what is emitted"
 IMPORTED_BY_OUTPUT = frozenset(
     {
         *("accelerate", "datasets", "deepspeed", "flash_attn", "hypothesis", "jinja2", "numpy", "peft", "pytest"),
-        *("reference", "safetensors", "sglang", "specc", "tests", "tokenizers", "torch", "transformers", "triton"),
+        *ENGINE_MODULES,
+        *("reference", "safetensors", "specc", "tests", "tokenizers", "torch", "transformers", "triton"),
         *("trl", "wandb", "xformers", "yaml"),
     }
 )
@@ -79,7 +81,7 @@ class Spec(Section):
         "Stages after pretraining, in order.", None, reason="no section, nothing emitted", strict=False, min_length=1
     )
     safety: Annotated[Any, only(None, "`safety`")] = key("Guards and attacks.", None, reason=NOT_BUILT)
-    serve: Annotated[Any, only(None, "`serve`")] = key("Serving.", None, reason=NOT_BUILT)
+    serve: AnyEngine | None = key("The server.", None, reason="no section, nothing emitted")
     eval: Eval | None = key(
         "Evaluation.", None, reason="the loss of held-out documents, where there are any, at each checkpoint"
     )

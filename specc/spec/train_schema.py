@@ -2,9 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
-
-from specc.catalog.fields import Count, Only, Section, key, only, planned
+from specc.catalog.fields import Count, Section, key, one_rank, only, planned
 from specc.catalog.schedule import AnySchedule, Cosine
 from specc.catalog.stability import AnyPolicy, NonFinite
 from specc.catalog.training import AdamW, AnyOptimizer
@@ -85,18 +83,6 @@ class Train(Section):
     early_stopping: Annotated[Any, only(None, "early stopping")] = key("When to stop.", None, reason="never early")
 
 
-def _one_rank(what: str) -> BeforeValidator:
-    """Read `{degree: N}` as N; one rank, or the planner's choice of one, is all that is built."""
-    refuse = Only(1, what)
-
-    def check(value: Any) -> Any:
-        if isinstance(value, dict) and set(value) == {"degree"}:
-            value = value["degree"]
-        return value if value == "auto" else refuse(value)
-
-    return BeforeValidator(check)
-
-
 class Parallel(Section):
     """How training spreads over devices."""
 
@@ -109,16 +95,16 @@ class Parallel(Section):
         reason="the planner takes the shortest step that fits, then the lowest of the stages that are emitted: 0, 1, 2",
     )
     sharding: Annotated[Any, only(None, "FSDP sharding")] = key("FSDP's kind of sharding.", None, reason="DeepSpeed")
-    tensor: Annotated[Literal[1, "auto"], _one_rank("tensor parallelism")] = key(
+    tensor: Annotated[Literal[1, "auto"], one_rank("tensor parallelism")] = key(
         "Degree.", 1, reason="data parallel only"
     )
-    context: Annotated[Literal[1, "auto"], _one_rank("context parallelism")] = key(
+    context: Annotated[Literal[1, "auto"], one_rank("context parallelism")] = key(
         "Degree.", 1, reason="data parallel only"
     )
-    pipeline: Annotated[Literal[1, "auto"], _one_rank("pipeline parallelism")] = key(
+    pipeline: Annotated[Literal[1, "auto"], one_rank("pipeline parallelism")] = key(
         "Degree.", 1, reason="data parallel only"
     )
-    expert: Annotated[Literal[1, "auto"], _one_rank("expert parallelism")] = key(
+    expert: Annotated[Literal[1, "auto"], one_rank("expert parallelism")] = key(
         "Degree.", 1, reason="data parallel only"
     )
     offload: Annotated[Any, only(None, "offload")] = key("What lives off the device.", None, reason="all on the device")

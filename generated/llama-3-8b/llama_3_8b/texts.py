@@ -84,7 +84,8 @@ def library_tokenizer(folder: Path) -> Tokenizer:
 def hugging_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Return a folder's tokenizer as Hugging Face's libraries read it."""
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        # Else it would ask on the terminal whether to run the code of a folder that holds some.
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ConversionError(f"cannot read the tokenizer of {folder}: {error}") from error
 
