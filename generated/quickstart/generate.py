@@ -13,8 +13,8 @@ from torch import Tensor
 from quickstart.checkpoint import CheckpointError
 from quickstart.generation import beam_search, generate, greedy, sampler
 from quickstart.model import load
+from quickstart.tokenizer import EOS
 
-EOS = "<|end|>"
 SMOKE_TOKENS = 8
 
 
@@ -51,10 +51,10 @@ def main() -> None:
     if args.beams != 1 and sample is not greedy:
         raise ValueError("--beams looks for the likeliest text, and leaves nothing to chance")
     model = load(args.checkpoint)
-    tokenizer_file = args.checkpoint / "tokenizer.json"
-    if not tokenizer_file.is_file():
+    file = args.checkpoint / "tokenizer.json"
+    if not file.is_file():
         raise CheckpointError(f"{args.checkpoint} holds no tokenizer.json")
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    tokenizer = Tokenizer.from_file(str(file))
     prompt = torch.tensor([tokenizer.encode(args.prompt).ids], dtype=torch.long)
     length = SMOKE_TOKENS if args.smoke else args.max_new_tokens
     stop = tokenizer.token_to_id(EOS)

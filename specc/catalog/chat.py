@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from specc.catalog.base import Partial
+
+BEGIN, END = "{% generation %}", "{% endgeneration %}"
+"""What stands around what the assistant says in a chat template that marks it."""
+
 
 class ChatTemplate(NamedTuple):
     """How a conversation becomes a text, and the special tokens that this takes.
@@ -26,3 +31,30 @@ CHAT_TEMPLATES: Mapping[str, ChatTemplate] = {
     "chatml": ChatTemplate("chat/chatml.jinja", ("<|im_start|>", "<|im_end|>"), "<|im_end|>"),
 }
 """Every chat template by its tag."""
+
+EXAMPLE = CHAT_TEMPLATES["chatml"]
+"""What tests take in place of a chat template that is known only when a stage runs: most resemble it."""
+
+
+class MarkedView(NamedTuple):
+    """What `align/render/marked.py.j2` says."""
+
+    name: str
+
+
+class AnyTemplateView(NamedTuple):
+    """What `align/render/any.py.j2` says: the marks."""
+
+    begin: str
+    end: str
+
+
+def rendering(*, marked: bool) -> tuple[Partial, ...]:
+    """Return the function `render`, which writes a conversation and says what is learned of it.
+
+    Args:
+        marked: The chat template is one that marks it; otherwise what it is turns out when a stage runs.
+    """
+    by_marks = Partial("align/render/marked.py.j2", MarkedView("render" if marked else "marked"))
+    others = Partial("align/render/any.py.j2", AnyTemplateView(BEGIN, END), ("import re",))
+    return (by_marks,) if marked else (by_marks, others)

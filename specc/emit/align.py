@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from specc.catalog.align import LAYOUTS, Layout, Lora, Sft
 from specc.catalog.base import Constant, NoView, Partial
+from specc.catalog.chat import BEGIN, END
 from specc.catalog.loop import TrainParts
+from specc.catalog.tokenizer import AnyTokenizer
 from specc.emit.align_proof import align_proof
 from specc.emit.generation import module
 from specc.emit.imports import script_imports
@@ -32,6 +34,7 @@ CHAT = (
     "import torch",
     "from jinja2 import TemplateError",
     "from transformers import PreTrainedTokenizerFast",
+    "from .checkpoint import INDEX, SIZES, TRAINER, checksums",
     "from .data import Batch, DataError, shuffled",
     "from .model import IGNORED",
 )
@@ -54,7 +57,7 @@ SFT = (
     "import torch",
 )
 SFT_OWN = (
-    "from {package}.chat import TOKENIZER_FILES, Conversations, encode, open_tokenizer, read_rows",
+    "from {package}.chat import Conversations, companions, encode, open_tokenizer, read_rows",
     "from {package}.checkpoint import MANIFEST, CheckpointError",
     "from {package}.data import DataError",
     "from {package}.files import sha256",
@@ -73,7 +76,15 @@ HELD_OUT = Partial("align/hold_out.py.j2", NoView())
 
 @dataclass(frozen=True, slots=True)
 class ChatView:
-    """What `align/chat.py.j2` says; `begin` and `end` stand around what the assistant says in a chat template."""
+    """What `align/chat.py.j2` says.
+
+    Attributes:
+        definitions: The functions that read rows of each layout.
+        begin: What stands before what the assistant says in a chat template that marks it.
+        end: What stands after it.
+        rendering: The function `render`.
+        splitting: The function that holds out rows.
+    """
 
     header: str
     imports: str
@@ -81,6 +92,7 @@ class ChatView:
     layouts: tuple[Layout, ...]
     begin: str
     end: str
+    rendering: tuple[str, ...]
     splitting: tuple[str, ...]
 
 
@@ -127,7 +139,7 @@ def align_modules(resolved: Resolved, parts: TrainParts) -> dict[str, str]:
     tuned = [stage for stage in resolved.spec.align or () if isinstance(stage, Sft)]
     modules = {f"align/{stage.name}.py": _sft(resolved, stage, parts) for stage in tuned}
     if tuned:
-        modules[f"{package}/chat.py"] = _chat(tuned)
+        modules[f"{package}/chat.py"] = _chat(tuned, resolved.spec.tokenizer)
     if any(stage.peft for stage in tuned):
         modules[f"{package}/lora.py"] = module("align/lora.py.j2", LORA)
     return {**modules, **align_proof(resolved, tuned)}
@@ -146,18 +158,21 @@ def align_requirements(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(pin for pin, modules in wanted if modules & names)
 
 
-def _chat(stages: list[Sft]) -> str:
+def _chat(stages: list[Sft], tokenizer: AnyTokenizer | None) -> str:
+    assert tokenizer is not None  # a rule
     formats = {rows.format for stage in stages for rows in stage.data}
     layouts = tuple(layout for name, layout in LAYOUTS.items() if name in formats)
     partials = tuple(layout.partial for layout in layouts)
+    rendering = tokenizer.rendering()
     splitting = (HELD_OUT,) if any(stage.validation for stage in stages) else ()
     view = ChatView(
         header=HEADER,
-        imports=imports(partials, *CHAT),
+        imports=imports((*partials, *rendering), *CHAT),
         definitions=definitions(partials),
         layouts=layouts,
-        begin="{% generation %}",
-        end="{% endgeneration %}",
+        begin=BEGIN,
+        end=END,
+        rendering=definitions(rendering),
         splitting=definitions(splitting),
     )
     return render("align/chat.py.j2", view)

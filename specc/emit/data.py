@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from specc.catalog.tokenizer import AnyTokenizer
+from specc.catalog.tokenizer import AnyTokenizer, TokenizerParts, Trained
 from specc.emit.documents import documents_module
-from specc.emit.generation import module, python_string
 from specc.emit.imports import merge_imports, script_imports
 from specc.emit.render import definitions, render
 from specc.emit.steps import splits_module, steps_module
@@ -15,6 +14,7 @@ from specc.resolve import Resolved
 from specc.spec.data_schema import Data
 from specc.spec.schema import package_of
 
+SHARDS = "*-[0-9][0-9][0-9][0-9][0-9].*"
 UINT16_IDS = 2**16
 SMOKE_TOKENS = 64  # beyond those that every tokenizer has
 
@@ -33,6 +33,7 @@ FOLDER = (
     "import shutil",
     "from collections.abc import Iterator",
     "from contextlib import contextmanager",
+    "from itertools import chain",
     "from pathlib import Path",
     "from typing import Any",
     "from .encoding import Encoded",
@@ -56,10 +57,9 @@ TRAIN_TOKENIZER = (
 PREPARE = (
     *STAGE,
     "import json",
-    "import shutil",
     "from functools import partial",
     "from typing import Any",
-    "from {package}.encoding import EOS, TOKEN_TYPE, encode, open_tokenizer",
+    "from {package}.encoding import TOKEN_TYPE, encode, end_id, open_tokenizer",
     "from {package}.files import locked, sha256",
     "from {package}.folder import CARD, Split, replacing_data",
     "from {package}.splits import SPLITS, assigned",
@@ -90,23 +90,55 @@ class TokenizerView:
 
 @dataclass(frozen=True, slots=True)
 class EncodingView:
-    """What `data/encoding.py.j2` says; `eos` is a Python literal."""
+    """What `data/encoding.py.j2` says.
+
+    Attributes:
+        missing: What a user does who has no tokenizer.
+        end: Expression of the token that ends a document, by the tokenizer in `file`.
+        end_shown: The same inside of an f-string.
+        opening: Statements after the `tokenizer` is opened.
+        ids: Expression of the tokens of an `encoding`.
+    """
 
     header: str
     imports: str
     vocab_size: int
-    eos: str
+    missing: str
+    end: str
+    end_shown: str
+    opening: tuple[str, ...]
+    ids: str
     token_type: str
     token_type_why: str
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareView:
-    """What `data/prepare_data.py.j2` says."""
+    """What `data/prepare_data.py.j2` says.
+
+    Attributes:
+        option: Arguments of the option `--tokenizer`.
+        chosen: Expression of the file that it means.
+        copying: Statement that copies the tokenizer.
+        errors: The exceptions that end the stage.
+    """
 
     header: str
     name: str
     imports: str
+    option: str
+    chosen: str
+    copying: str
+    errors: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderView:
+    """What `data/folder.py.j2` says; `old` are globs of files."""
+
+    header: str
+    imports: str
+    old: tuple[str, ...]
 
 
 def data_modules(resolved: Resolved) -> dict[str, str]:
@@ -119,7 +151,8 @@ def data_modules(resolved: Resolved) -> dict[str, str]:
     if spec.tokenizer is None:
         return modules
     modules[f"{package}/documents.py"] = documents_module(spec.data)
-    modules["train_tokenizer.py"] = _train_tokenizer(spec.name, package, spec.tokenizer, spec.data)
+    if isinstance(spec.tokenizer, Trained):
+        modules["train_tokenizer.py"] = _train_tokenizer(spec.name, package, spec.tokenizer, spec.data)
     if spec.data is not None:
         modules |= _preparing(resolved, package, spec.tokenizer, spec.data)
     return modules
@@ -134,31 +167,50 @@ def data_requirements(data: Data | None) -> tuple[str, ...]:
 
 
 def _preparing(resolved: Resolved, package: str, tokenizer: AnyTokenizer, data: Data) -> dict[str, str]:
-    view = PrepareView(HEADER, resolved.spec.name, script_imports(package, PREPARE))
+    parts = tokenizer.parts()
+    folder = FolderView(HEADER, merge_imports(FOLDER), (SHARDS, *parts.copied))
     return {
-        "prepare_data.py": render("data/prepare_data.py.j2", view),
-        f"{package}/encoding.py": _encoding(resolved.network.dims.vocab_size, tokenizer),
-        f"{package}/folder.py": module("data/folder.py.j2", FOLDER),
+        "prepare_data.py": _prepare_data(resolved.spec.name, package, parts),
+        f"{package}/encoding.py": _encoding(resolved.network.dims.vocab_size, parts),
+        f"{package}/folder.py": render("data/folder.py.j2", folder),
         f"{package}/splits.py": splits_module(data),
         f"{package}/steps.py": steps_module(data),
         f"{package}/workers.py": render("package/workers.py.j2", HeaderView(HEADER)),
     }
 
 
-def _encoding(vocab_size: int, tokenizer: AnyTokenizer) -> str:
+def _prepare_data(name: str, package: str, parts: TokenizerParts) -> str:
+    needed = (f"from {{package}}.tokenizer import {', '.join(parts.names)}",) if parts.names else ()
+    view = PrepareView(
+        header=HEADER,
+        name=name,
+        imports=script_imports(package, (*PREPARE, *parts.modules, *needed)),
+        option=parts.option,
+        chosen=parts.chosen,
+        copying=parts.copying,
+        errors=", ".join(("CorpusError", *parts.errors, "OSError")),
+    )
+    return render("data/prepare_data.py.j2", view)
+
+
+def _encoding(vocab_size: int, parts: TokenizerParts) -> str:
     width = 2 if vocab_size <= UINT16_IDS else 4
     view = EncodingView(
         header=HEADER,
-        imports=merge_imports(ENCODING),
+        imports=merge_imports((*ENCODING, f"from .tokenizer import {parts.end_name}")),
         vocab_size=vocab_size,
-        eos=python_string(tokenizer.special_tokens.eos),
+        missing=parts.missing,
+        end=parts.end,
+        end_shown=f"{{{parts.end}}}",
+        opening=parts.opening,
+        ids=parts.ids,
         token_type=f"<u{width}",
         token_type_why=f"{width} bytes hold {vocab_size:,} ids",
     )
     return render("data/encoding.py.j2", view)
 
 
-def _train_tokenizer(name: str, package: str, tokenizer: AnyTokenizer, data: Data | None) -> str:
+def _train_tokenizer(name: str, package: str, tokenizer: Trained, data: Data | None) -> str:
     partial = tokenizer.partial()
     pages = any(step.makes_text for step in data.steps) if data else False
     own = (*TRAIN_TOKENIZER, *partial.imports, *(("from {package}.steps import main_texts",) if pages else ()))

@@ -47,12 +47,18 @@ GENERATE = (
 
 @dataclass(frozen=True, slots=True)
 class GenerateView:
-    """What `generate/generate.py.j2` says; `eos` is a Python literal."""
+    """What `generate/generate.py.j2` says.
+
+    Attributes:
+        opening: Statements after the `tokenizer` is opened.
+        end: Expression of the token that ends a text.
+    """
 
     header: str
     name: str
     imports: str
-    eos: str
+    opening: tuple[str, ...]
+    end: str
 
 
 def generation_modules(resolved: Resolved) -> dict[str, str]:
@@ -80,10 +86,13 @@ def _generate(resolved: Resolved, package: str) -> dict[str, str]:
     tokenizer = resolved.spec.tokenizer
     if tokenizer is None:
         return {}
+    parts = tokenizer.parts()
+    own = f"from {package}.tokenizer import {parts.end_name}"
     view = GenerateView(
         header=HEADER,
         name=resolved.spec.name,
-        imports=script_imports(package, GENERATE),
-        eos=python_string(tokenizer.special_tokens.eos),
+        imports=script_imports(package, (*GENERATE, own)),
+        opening=parts.opening,
+        end=parts.end,
     )
     return {"generate.py": render("generate/generate.py.j2", view)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from specc.catalog.align import PRETRAIN, Stage
+from specc.catalog.tokenizer import Trained
 from specc.emit.render import render
 from specc.emit.views import HEADER
 from specc.plan import Decided
@@ -16,6 +17,7 @@ from specc.plan import Decided
 STEPS_PER_PRINT = 1_000_000
 # Stage 0 has no shards to save and load by parameter, and steps Adam once before training when bf16 is on.
 LOWEST_STAGE = 1
+TOKENIZER = 'stage tokenizer python "$project/train_tokenizer.py" --out "$out/data" "$@" ${SMOKE:+--smoke}'
 EVALUATION = (
     'say "evaluation"',
     'python "$project/eval.py" --checkpoint "$checkpoint" --data "$out/data" --compare ${SMOKE:+--smoke}',
@@ -24,11 +26,13 @@ EVALUATION = (
 
 @dataclass(frozen=True, slots=True)
 class LocalView:
-    """What `launch/local.sh.j2` says."""
+    """What `launch/local.sh.j2` says; `readers` are the stages that read text."""
 
     header: str
     name: str
     result: str
+    readers: str
+    tokenizer: tuple[str, ...]
     evaluation: tuple[str, ...]
     alignment: tuple[str, ...]
 
@@ -57,10 +61,13 @@ def launch_files(decided: Decided) -> dict[str, str]:
     if spec.data is not None and spec.tokenizer is not None:
         held_out = EVALUATION if spec.data.validation is not None else ()
         stages = spec.align or ()
+        trained = isinstance(spec.tokenizer, Trained)
         view = LocalView(
             header=HEADER,
             name=spec.name,
             result=f"{'an aligned' if stages else 'a trained'} {spec.name}",
+            readers="train_tokenizer.py and prepare_data.py" if trained else "prepare_data.py",
+            tokenizer=(TOKENIZER,) if trained else (),
             evaluation=held_out,
             alignment=tuple(line for stage in stages for line in aligning(stage)),
         )

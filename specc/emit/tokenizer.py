@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from specc.catalog.chat import CHAT_TEMPLATES
-from specc.emit.render import render
-from specc.emit.views import HEADER, HeaderView
+from specc.catalog.tokenizer import Trained
+from specc.emit.render import definitions, imports, render
+from specc.emit.views import HEADER
 from specc.resolve import Resolved
 from specc.resources import templates_root
 from specc.spec.schema import package_of
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerFilesView:
+    """What `package/tokenizer.py.j2` says."""
+
+    header: str
+    imports: str
+    definitions: tuple[str, ...]
 
 
 def tokenizer_module(resolved: Resolved) -> dict[str, str]:
     """Return the module that finds the files of a tokenizer, by its path; none for a spec without one."""
     if resolved.spec.tokenizer is None:
         return {}
-    path = f"{package_of(resolved.spec.name)}/tokenizer.py"
-    return {path: render("package/tokenizer.py.j2", HeaderView(HEADER))}
+    partials = (resolved.spec.tokenizer.parts().files,)
+    view = TokenizerFilesView(HEADER, imports(partials), definitions(partials))
+    return {f"{package_of(resolved.spec.name)}/tokenizer.py": render("package/tokenizer.py.j2", view)}
 
 
 def tokenizer_assets(resolved: Resolved) -> dict[str, str]:
     """Return the files of a tokenizer that the spec alone decides, by path, as Hugging Face names them."""
     tokenizer = resolved.spec.tokenizer
-    if tokenizer is None:
+    if not isinstance(tokenizer, Trained):
         return {}
     folder = f"{package_of(resolved.spec.name)}/assets"
     config = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from specc.catalog.family import FAMILIES
+from specc.catalog.tokenizer import TOKENS
 from specc.diagnostics import CompileFailed, Diagnostic, Label, did_you_mean, listed, printable
 from specc.interop import codes
 from specc.interop.config import Given, HfConfig, Scalar, read_config
@@ -28,7 +30,7 @@ _SHOWN = 8
 
 
 def import_folder(folder: Path) -> str:
-    """Return the text of a spec for the model in a Hugging Face folder.
+    """Return the text of a spec for the model in a Hugging Face folder, and for its tokenizer where it has one.
 
     Raises:
         CompileFailed: The folder has no readable `config.json`, or it describes what a spec cannot say yet.
@@ -39,7 +41,15 @@ def import_folder(folder: Path) -> str:
     if config.diagnostics:
         raise CompileFailed(config.diagnostics)
     name = _name(folder, config)
-    lines = [*_heading(folder, reader, config), "specc: 1", f"name: {name}", "", "model:", *_model(values)]
+    lines = [
+        *_heading(folder, reader, config),
+        "specc: 1",
+        f"name: {name}",
+        "",
+        "model:",
+        *_model(values),
+        *_tokenizer(folder),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -75,6 +85,15 @@ def _model(values: Values) -> Iterator[str]:
     width = max(len(code) for code, _ in lines)
     for code, why in lines:
         yield f"{code.ljust(width)}  # {why}" if why else code
+
+
+def _tokenizer(folder: Path) -> Iterator[str]:
+    """Yield the section of the tokenizer in a folder, by the path that the user gave, where a spec can hold it."""
+    path = str(folder)
+    if (folder / TOKENS).is_file() and path.isprintable():
+        yield ""
+        # JSON's strings are YAML's too.
+        yield f"tokenizer: {{kind: pretrained, path: {json.dumps(path, ensure_ascii=False)}}}"
 
 
 def _lines(values: Values) -> Iterator[tuple[str, str]]:

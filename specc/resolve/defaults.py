@@ -9,6 +9,7 @@ from typing import NamedTuple
 from specc.catalog.base import Dims
 from specc.catalog.gpu import DEFAULT_GPU, GPUS, Gpu
 from specc.catalog.model import Network
+from specc.catalog.tokenizer import Trained
 from specc.catalog.training import PRECISIONS
 from specc.resolve.paths import get, has, put
 from specc.resolve.stages import fill_stages
@@ -133,7 +134,7 @@ def _max_seq_len(filled: Filled) -> Because:
 
 def _vocab_size(filled: Filled) -> Because | None:
     tokenizer = filled.spec.tokenizer
-    if tokenizer is None or tokenizer.vocab_size is None:
+    if not isinstance(tokenizer, Trained) or tokenizer.vocab_size is None:
         return None
     return Because(tokenizer.vocab_size, "tokenizer.vocab_size")
 

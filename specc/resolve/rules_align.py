@@ -22,15 +22,16 @@ def stages_of(case: Case) -> Iterator[tuple[str, AnyStage]]:
 
 @rule("align-without-chat-template")
 def align_without_chat_template(case: Case) -> Iterator[Diagnostic]:
-    """The spec has alignment stages, and its tokenizer has no chat template.
+    """The spec has alignment stages, and no tokenizer, or one that is trained without a chat template.
 
     Why: a stage learns from conversations, and the template says how a conversation is written as one text. Training,
     evaluation and serving have to write it alike, so that it is chosen once, and lives in the tokenizer.
     Example: `align: [{kind: sft, ...}]` with `tokenizer: {kind: bpe, vocab_size: 32k}`.
-    Fix: `tokenizer: {chat_template: chatml}`.
+    Fix: `tokenizer: {chat_template: chatml}`. A tokenizer that comes from elsewhere brings its own template, which is
+    read when a stage runs.
     """
     tokenizer = case.written.tokenizer
-    if not case.written.align or (tokenizer is not None and tokenizer.chat_template is not None):
+    if not case.written.align or not (tokenizer is None or tokenizer.without_chat_template()):
         return
     where = "tokenizer.chat_template" if case.at.has("tokenizer.chat_template") else "tokenizer"
     yield Diagnostic(

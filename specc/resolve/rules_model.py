@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from specc.catalog.tokenizer import Pretrained
 from specc.diagnostics import Diagnostic, rule
 from specc.resolve.case import Case, Rule, divisors_near, one_of
 from specc.resolve.defaults import network
@@ -22,8 +23,15 @@ def vocab_size_missing(case: Case) -> Iterator[Diagnostic]:
             path="model.vocab_size",
             primary=case.at.key_label("model.vocab_size", "`vocab_size` is missing"),
             related=case.labels({case.said("tokenizer.vocab_size", "tokenizer"): "does not say it either"}),
-            help="add `vocab_size` here, or a `tokenizer` section with its own",
+            help=f"add `vocab_size` here{_where_else(case)}",
         )
+
+
+def _where_else(case: Case) -> str:
+    """Return where the size of the vocabulary can be said instead, or found."""
+    if isinstance(case.written.tokenizer, Pretrained):
+        return ", as the `config.json` of the tokenizer's folder has it"
+    return ", or a `tokenizer` section with its own"
 
 
 @rule("heads-not-divisible")

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from specc.catalog.chat import CHAT_TEMPLATES
+from specc.catalog.tokenizer import Trained
 from specc.diagnostics import Diagnostic, Severity, rule
 from specc.resolve.case import Case, Rule, one_of, repeats
+from specc.spec.schema import Spec
+
+
+def _trained(spec: Spec) -> Trained | None:
+    """Return the tokenizer where the spec decides what it is."""
+    return spec.tokenizer if isinstance(spec.tokenizer, Trained) else None
 
 
 @rule("vocab-smaller-than-tokenizer")
@@ -18,7 +25,7 @@ def vocab_smaller_than_tokenizer(case: Case) -> Iterator[Diagnostic]:
     Example: `tokenizer: {vocab_size: 50304}` with `model: {vocab_size: 32000}`.
     Fix: give only one of the two, or make the model's at least as large.
     """
-    tokenizer, size = case.written.tokenizer, case.written.model.vocab_size
+    tokenizer, size = _trained(case.written), case.written.model.vocab_size
     if tokenizer is None or tokenizer.vocab_size is None or size is None or tokenizer.vocab_size <= size:
         return
     yield Diagnostic(
@@ -40,7 +47,7 @@ def vocab_too_small_for_bytes(case: Case) -> Iterator[Diagnostic]:
     Example: `tokenizer: {kind: bpe, vocab_size: 200}`.
     Fix: a vocabulary of some thousands; 258 is the least with two special tokens.
     """
-    tokenizer, filled = case.written.tokenizer, case.filled.spec.tokenizer
+    tokenizer, filled = _trained(case.written), _trained(case.filled.spec)
     if tokenizer is None or filled is None or filled.vocab_size is None or filled.vocab_size >= tokenizer.least():
         return
     least = tokenizer.least()
@@ -63,7 +70,7 @@ def special_tokens_equal(case: Case) -> Iterator[Diagnostic]:
     Example: `special_tokens: {eos: "<|end|>", pad: "<|end|>"}`.
     Fix: give padding a text of its own, or leave it out.
     """
-    tokenizer = case.written.tokenizer
+    tokenizer = _trained(case.written)
     if tokenizer is None or tokenizer.special_tokens.eos != tokenizer.special_tokens.pad:
         return
     eos, pad = "tokenizer.special_tokens.eos", "tokenizer.special_tokens.pad"
@@ -87,7 +94,7 @@ def pad_ends_turns(case: Case) -> Iterator[Diagnostic]:
     Example: `special_tokens: {pad: "<|im_end|>"}` with `chat_template: chatml`.
     Fix: leave `pad` out, or give it a text of its own.
     """
-    tokenizer = case.written.tokenizer
+    tokenizer = _trained(case.written)
     if tokenizer is None or tokenizer.chat_template is None:
         return
     pad, marks = tokenizer.special_tokens.pad, CHAT_TEMPLATES[tokenizer.chat_template].special_tokens

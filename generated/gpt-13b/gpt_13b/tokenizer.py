@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+EOS = "<|end|>"  # ends every document
 ASSETS = Path(__file__).parent / "assets"  # what tokenizer.json does not say
 
 

@@ -11,9 +11,9 @@ from tokenizers import Tokenizer
 
 from .documents import CorpusError
 from .splits import Kept
+from .tokenizer import EOS
 
 VOCAB_SIZE = 2048
-EOS = "<|end|>"
 TOKEN_TYPE = "<u2"  # 2 bytes hold 2,048 ids
 
 # Each process encodes on one core: there are as many processes as cores.
@@ -50,18 +50,23 @@ def open_tokenizer(file: Path) -> Tokenizer:
     return tokenizer
 
 
+def end_id(file: Path) -> int:
+    """Return the id of the token that ends a document, by the tokenizer in a file."""
+    return open_tokenizer(file).token_to_id(EOS)
+
+
 def encode(file: Path, documents: list[Kept]) -> list[Encoded]:
     """Return the tokens of each document, by the tokenizer in a file."""
-    tokenizer = open_tokenizer(file)
-    end = np.array(tokenizer.token_to_id(EOS), dtype=TOKEN_TYPE).tobytes()
-    encodings = tokenizer.encode_batch_fast([document.text for document in documents])
+    end = end_id(file)
+    encodings = open_tokenizer(file).encode_batch_fast([document.text for document in documents])
+    rows = [[*encoding.ids, end] for encoding in encodings]
     return [
         Encoded(
             split=document.split,
-            tokens=np.array(encoding.ids, dtype=TOKEN_TYPE).tobytes() + end,
-            count=len(encoding) + 1,
+            tokens=np.array(row, dtype=TOKEN_TYPE).tobytes(),
+            count=len(row),
             bytes=len(document.text.encode()),
             digest=document.digest,
         )
-        for document, encoding in zip(documents, encodings, strict=True)
+        for document, row in zip(documents, rows, strict=True)
     ]

@@ -5,6 +5,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from .files import sync
 from .shards import ShardWriter
 
 CARD = "data_card.json"
+# Files of the data that was there before.
+OLD = ("*-[0-9][0-9][0-9][0-9][0-9].*",)
 
 
 class Split:
@@ -59,8 +62,9 @@ def replacing_data(folder: Path) -> Iterator[Path]:
             sync(file)
         (folder / CARD).unlink(missing_ok=True)
         sync(folder)
-        for old in folder.glob("*-[0-9][0-9][0-9][0-9][0-9].*"):
-            old.unlink()
+        for old in chain.from_iterable(map(folder.glob, OLD)):
+            if not (aside / old.name).exists():
+                old.unlink()
         for file in aside.iterdir():
             if file.name != CARD:
                 file.replace(folder / file.name)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from steps_dedup.documents import Corpus, CorpusError, find_files
-from steps_dedup.encoding import EOS, TOKEN_TYPE, encode, open_tokenizer
+from steps_dedup.encoding import TOKEN_TYPE, encode, end_id, open_tokenizer
 from steps_dedup.files import locked, sha256
 from steps_dedup.folder import CARD, Split, replacing_data
 from steps_dedup.progress import Progress
@@ -78,7 +78,7 @@ def prepare(corpus: Corpus, folder: Path, workers: Workers, most: int | None) ->
         "splits": {name: split.card() for name, split in splits.items()},
         "token_type": TOKEN_TYPE,
         "vocab_size": open_tokenizer(tokenizer).get_vocab_size(),
-        "eos": open_tokenizer(tokenizer).token_to_id(EOS),
+        "eos": end_id(tokenizer),
         "bytes_per_token": train.bytes / train.tokens,
         "tokenizer_sha256": sha256(tokenizer),
     }
