@@ -11,6 +11,11 @@ activate = .ci/system.sh $(PYTHON); \
 	VIRTUAL_ENV="$$($(PYTHON) .ci/environment.py dev requirements/dev.txt .)"; \
 	export VIRTUAL_ENV PATH="$$VIRTUAL_ENV/bin:$$PATH"
 
+# `$(serve); command` has the environments of the engines that tests start; minutes the first time.
+serve = SPECC_SERVE="$$($(PYTHON) .ci/environment.py serve requirements/serve.txt)"; export SPECC_SERVE
+serve_all = $(serve); \
+	SPECC_SERVE_VLLM="$$($(PYTHON) .ci/environment.py serve-vllm requirements/serve-vllm.txt)"; export SPECC_SERVE_VLLM
+
 # One thread for each test process: tests run side by side already, and sums then round the same way on every machine.
 pytest = OMP_NUM_THREADS=1 pytest -n $(JOBS) --dist worksteal
 
@@ -23,12 +28,12 @@ demo: ## one YAML file becomes a proven model, trained on this machine for about
 	@$(activate); bash examples/quickstart.sh
 
 .PHONY: environment
-environment: ## build the environment (every other target does so when needed)
-	@$(activate); echo "$$VIRTUAL_ENV"
+environment: ## build the environments (every other target does so when needed)
+	@$(activate); $(serve); printf '%s\n' "$$VIRTUAL_ENV" "$$SPECC_SERVE"
 
 .PHONY: test
 test: ## run all tests
-	@$(activate); .ci/system.sh $(PYTHON) browser; $(pytest) $(ARGS)
+	@$(activate); .ci/system.sh $(PYTHON) browser; $(serve); $(pytest) $(ARGS)
 
 .PHONY: check format lint types layers generated docs
 check: format lint types layers generated docs ## everything that needs no test run
@@ -70,7 +75,7 @@ bench: ## measure the code base and specc's start-up
 
 .PHONY: proof
 proof: ## run everything at full length and write docs/proof.md
-	@$(activate); .ci/system.sh $(PYTHON) browser; python -m benchmarks.proof
+	@$(activate); .ci/system.sh $(PYTHON) browser; $(serve_all); python -m benchmarks.proof
 
 .PHONY: clean
 clean: ## remove environments, caches and build output

@@ -3,16 +3,18 @@
 
     python3 .ci/environment.py NAME REQUIREMENTS [PROJECT]
 
-The folder is `$SPECC_ENVS/NAME-KEY` (`.envs/NAME-KEY` unless set). KEY is a hash of the requirements file and of all
-else that a build depends on, so a changed pin makes a new environment and an unchanged one is found at once. PROJECT
-is a folder to install editable, again whenever its `pyproject.toml` changes. A marker is written last: a build that
-was killed has none and starts over. Progress goes to stderr. Needs the standard library only.
+The folder is `$SPECC_ENVS/NAME-KEY` (`.envs/NAME-KEY` unless set). KEY is a hash of the requirements file, with those
+it includes (`-r FILE`), and of all else that a build depends on, so a changed pin makes a new environment and an
+unchanged one is found at once. PROJECT is a folder to install editable, again whenever its `pyproject.toml` changes. A
+line `# pip: OPTIONS` begins a part of the file that pip installs by itself, with these options. A marker is written
+last: a build that was killed has none and starts over. Progress goes to stderr. Needs the standard library only.
 """
 
 import fcntl
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -27,17 +29,32 @@ PIP = ("-m", "pip", "--quiet", "--quiet", "--no-input", "--disable-pip-version-c
 def key(requirements: Path, folder: Path, project: Path | None) -> str:
     """Hash everything that a build depends on; scripts hold absolute paths, so places count too."""
     parts = (
-        requirements.read_bytes(),
+        whole(requirements).encode(),
         f"{platform.python_implementation()} {platform.python_version()} {platform.platform()}".encode(),
         f"{sys.executable} {folder} {project}".encode(),
     )
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
-def torch_line(requirements: Path) -> str | None:
+def whole(requirements: Path) -> str:
+    """Return the text of a requirements file, with that of the files it includes."""
+    lines = []
+    for line in requirements.read_text(encoding="utf-8").splitlines(keepends=True):
+        included = line.removeprefix("-r ")
+        lines.append(line if included == line else whole(requirements.parent / included.strip()))
+    return "".join(lines)
+
+
+def torch_line(text: str) -> str | None:
     """Return the pin of torch, if there is one."""
-    lines = requirements.read_text(encoding="utf-8").splitlines()
-    return next((line for line in lines if line.startswith("torch==")), None)
+    return next((line for line in text.splitlines() if line.startswith("torch==")), None)
+
+
+def parts(text: str) -> list[tuple[list[str], str]]:
+    """Return the parts of requirements, each with pip's options for it; what comes before the first has none."""
+    first, *others = re.split(r"^# pip: ", text, flags=re.MULTILINE)
+    found = [([], first), *((head.split(), body) for head, _, body in (other.partition("\n") for other in others))]
+    return [(options, body) for options, body in found if any(not re.match(r"#|$", line) for line in body.splitlines())]
 
 
 def build(environment: Path, requirements: Path) -> None:
@@ -48,11 +65,14 @@ def build(environment: Path, requirements: Path) -> None:
     """
     shutil.rmtree(environment, ignore_errors=True)
     venv.create(environment, with_pip=True)
-    python = str(environment / "bin" / "python")
-    torch = torch_line(requirements)
+    python, text = str(environment / "bin" / "python"), whole(requirements)
+    torch = torch_line(text)
     if torch:
         subprocess.run([python, *PIP, "install", torch], check=True, stdout=sys.stderr)
-    subprocess.run([python, *PIP, "install", "-r", str(requirements)], check=True, stdout=sys.stderr)
+    part = environment / "requirements.txt"
+    for options, body in parts(text):
+        part.write_text(body, encoding="utf-8")
+        subprocess.run([python, *PIP, "install", *options, "-r", str(part)], check=True, stdout=sys.stderr)
 
 
 def install_editable(environment: Path, project: Path) -> None:
@@ -79,7 +99,11 @@ def ensure(name: str, requirements: Path, project: Path | None) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not built.exists():
             started = time.monotonic()
-            print(f"building the environment {environment.name} (about a minute)", file=sys.stderr, flush=True)
+            print(
+                f"building the environment {environment.name} (a minute or more)",
+                file=sys.stderr,
+                flush=True,
+            )
             build(environment, requirements)
             mark(built, "")
             print(f"built in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)

@@ -40,7 +40,7 @@ fi
 
 # Results of other inputs are other results: the folder says what they were made from.
 key="$(cat "$project/specc.lock" <(python -VV) <(printf '%s\n' "${corpus[@]}" "${SMOKE:-}") | sha256sum | cut -c 1-12)"
-export OUT="$work/$key" PROMPT=$'def read_json(path):\n'
+export OUT="$work/$key" UNTIL="${UNTIL-completion}" PROMPT=$'def read_json(path):\n'
 bash "$project/launch/local.sh" "${corpus[@]}"
 
 checkpoint="$(find "$OUT/run/checkpoints" -mindepth 1 -maxdepth 1 -name 'step-*' | sort -V | tail -n 1)"

@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -68,6 +69,17 @@ ODD: dict[str, SpecValues] = {
 NETWORKS = {**NATIVE, **ODD}
 
 
+FILES = {
+    "chat_template.jinja",
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+}
+"""What a folder of a public family holds."""
+
+
 @dataclass(frozen=True)
 class Exporting:
     """A project with its modules, and a checkpoint of it."""
@@ -100,10 +112,13 @@ def tokenizer() -> Tokenizer:
 
 
 def randomised(model: Any) -> Any:
-    """Fill every tensor: biases of 0 and norms of 1 would hide mistakes."""
+    """Fill every tensor: biases of 0 and norms of 1 would hide mistakes.
+
+    Embeddings and biases are small beside the rest, or the model would write one token again and again.
+    """
     random = torch.Generator().manual_seed(0)
-    for tensor in model.parameters():
-        torch.nn.init.normal_(tensor, mean=0.1, std=0.3, generator=random)
+    for name, tensor in model.named_parameters():
+        torch.nn.init.normal_(tensor, std=0.1 if name.endswith("bias") or "embed" in name else 1.0, generator=random)
     return model
 
 
@@ -131,6 +146,20 @@ def exporting(name: str, folder: Path) -> Iterator[Exporting]:
         lent.module("checkpoint").write_checkpoint(lent.checkpoint, asdict(made.config), made.state_dict())
         add_tokenizer(lent.checkpoint, project, package)
         yield lent
+
+
+def copied(lent: Exporting, folder: Path) -> Exporting:
+    """Return the project with a checkpoint that a test may change."""
+    shutil.copytree(lent.checkpoint, folder / "checkpoint")
+    return replace(lent, checkpoint=folder / "checkpoint")
+
+
+def refused(lent: Exporting, why: str) -> None:
+    """Expect an error and nothing new beside the checkpoint."""
+    before = sorted(lent.checkpoint.parent.iterdir())
+    with pytest.raises(lent.convert.ConversionError, match=why):
+        lent.convert.to_hf(lent.checkpoint, lent.checkpoint.parent / "new" / "folder")
+    assert sorted(lent.checkpoint.parent.iterdir()) == before
 
 
 def changed(file: Path, **values: Any) -> None:

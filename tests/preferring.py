@@ -30,6 +30,7 @@ BETAS, EPS, CLIP, WEIGHT_DECAY = (0.8, 0.9), 1e-6, 0.5, 0.05
 LR = {"reward": 1e-3, "dpo": 1e-3}
 ROWS = [{"path": "pairs.jsonl", "format": "preference"}]
 LLAMA: SpecValues = {"num_kv_heads": 1, "ffn": {"intermediate_size": 48}}
+REMOTE: SpecValues = {"num_kv_heads": 1, "norm": {"kind": "layernorm"}, "ffn": {"intermediate_size": 48}}
 GPT2: SpecValues = {
     "position": {"kind": "learned"},
     "norm": {"kind": "layernorm", "bias": True},
@@ -55,8 +56,8 @@ def stage(kind: str) -> SpecValues:
     }
 
 
-def spec(model: SpecValues) -> SpecValues:
-    """Return the spec of a tiny project with both kinds of stages."""
+def spec(model: SpecValues, train: SpecValues) -> SpecValues:
+    """Return the spec of a tiny project with both kinds of stages, and these keys in place of its own."""
     sizes = {"num_layers": 2, "hidden_size": 32, "num_heads": 2, "max_seq_len": 256, "tie_embeddings": True}
     return {
         "specc": 1,
@@ -71,15 +72,16 @@ def spec(model: SpecValues) -> SpecValues:
             "grad_clip": CLIP,
             "precision": "fp32",
             "compile": False,
+            **train,
         },
         "data": {"sources": [{"name": "words", "path": "words", "license": "CC0-1.0"}]},
         "align": [stage("reward"), stage("dpo")],
     }
 
 
-def make(folder: Path, model: SpecValues) -> Path:
+def make(folder: Path, model: SpecValues, train: SpecValues | None = None) -> Path:
     """Lay out the project, with a tokenizer and an untrained model in `start`."""
-    project = lay_out(compiled(spec(model)), folder)
+    project = lay_out(compiled(spec(model, train or {})), folder)
     (project / "words").mkdir()
     text = "\n\n\n".join(text for row in rows() for text in row.values())
     (project / "words" / "pairs.txt").write_text(text, encoding="utf-8")

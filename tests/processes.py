@@ -35,12 +35,13 @@ _server.set_forkserver_preload(PRELOADED)
 
 
 class Job(NamedTuple):
-    """What to start: `train.py` with these arguments, in a project's folder."""
+    """What to start: a script with these arguments, in a project's folder."""
 
     project: Path
     arguments: Sequence[str]
     said: Path  # where stderr goes
     file_size: int = resource.RLIM_INFINITY  # bytes after which no file can grow, as on a full disk
+    script: str = "train.py"
 
 
 class Processes(Protocol):
@@ -91,7 +92,7 @@ def _fork(job: Job, variables: Mapping[str, str]) -> BaseProcess:
 
 
 def _train(job: Job, variables: dict[str, str]) -> None:
-    """Become `python train.py ...`."""
+    """Become `python train.py ...`, or what else the job's script is."""
     os.setsid()
     os.environ.update(variables)
     for number, file in ((1, os.devnull), (2, job.said)):
@@ -100,8 +101,8 @@ def _train(job: Job, variables: dict[str, str]) -> None:
     torch.set_num_threads(1)  # the server has as many as the tests were started with
     os.chdir(job.project)
     sys.path.insert(0, str(job.project))
-    sys.argv = ["train.py", *job.arguments]
-    runpy.run_path("train.py", run_name="__main__")
+    sys.argv = [job.script, *job.arguments]
+    runpy.run_path(job.script, run_name="__main__")
 
 
 def _rank_variables(ranks: int) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, BeforeValidator, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from specc.catalog import attention, ffn, init, norm, position, schedule, sources, steps, training
+from specc.catalog import attention, ffn, init, norm, position, schedule, serving, sources, steps, training
 from specc.catalog.fields import Only
 
 SpecValues = dict[str, Any]
@@ -157,7 +157,24 @@ def specs(draw: st.DrawFn) -> SpecValues:
         spec["model"]["vocab_size"] = 300
         if draw(st.booleans()):
             spec["data"] = draw(datasets())
-    return {**spec, **draw(around(spec))}
+    spec |= draw(around(spec))
+    return {**spec, "serve": draw(servers(spec))} if draw(st.booleans()) else spec
+
+
+@st.composite
+def servers(draw: st.DrawFn, spec: SpecValues) -> SpecValues:
+    """Draw a `serve:` section; engines take what the heads of the model allow."""
+    kinds = [kind for kind in variants_of(serving.AnyEngine) if issubclass(kind, serving.Engine)]
+    width = spec["model"]["head_dim"]
+    chosen = draw(st.sampled_from([kind for kind in kinds if width in (kind.default().head_dims() or [width])]))
+    switches = [flag for flag, takes in chosen.flags.items() if takes.type is bool]
+    target: list[SpecValues] = [{}, {"concurrency": draw(SMALL)}]
+    return {
+        "engine": tag_of(chosen, "engine"),
+        "target": draw(st.sampled_from(target)),
+        "sampling": draw(st.sampled_from([{}, {"temperature": 0.7, "top_k": 5}, {"temperature": 0}])),
+        "extra_args": draw(st.dictionaries(st.sampled_from(switches), st.booleans(), max_size=3)),
+    }
 
 
 @st.composite
@@ -190,6 +207,7 @@ LLAMA: SpecValues = {
     "data": {**DATA, "steps": [{"kind": "dedup", "method": "exact"}], "validation": {}},
     "train": {"steps": 100, "global_batch_size": 8, "precision": "fp32"},
     "eval": {"every": 25},
+    "serve": {"sampling": {"temperature": 0.7}},
 }
 
 GPT2: SpecValues = {

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import shutil
+import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer
-from transformers import AutoTokenizer
+from transformers import AutoModelForCausalLM
 
-from tests.exports import NATIVE, NETWORKS, ODD, Exporting, changed, exporting
-
-FILES = {
-    "chat_template.jinja",
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-}
+from tests.exports import FILES, NATIVE, NETWORKS, ODD, Exporting, copied, exporting, refused
 
 
 @pytest.fixture(scope="module", params=list(NETWORKS))
@@ -40,9 +28,7 @@ def llama_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exportin
 
 @pytest.fixture
 def llama(llama_project: Exporting, tmp_path: Path) -> Exporting:
-    """Return the project with a checkpoint that a test may change."""
-    shutil.copytree(llama_project.checkpoint, tmp_path / "checkpoint")
-    return replace(llama_project, checkpoint=tmp_path / "checkpoint")
+    return copied(llama_project, tmp_path)
 
 
 def same(one: Path, other: Path) -> bool:
@@ -70,50 +56,45 @@ def test_weights_and_tokenizer_come_back_bit_for_bit(
     assert sorted(file.name for file in tmp_path.iterdir()) == ["back", "folder"]
 
 
-def test_folder_says_where_texts_and_turns_end(llama: Exporting, tmp_path: Path) -> None:
-    llama.convert.to_hf(llama.checkpoint, tmp_path / "folder")
-    config = json.loads((tmp_path / "folder" / "config.json").read_text())
-    generation = json.loads((tmp_path / "folder" / "generation_config.json").read_text())
-    tokens = AutoTokenizer.from_pretrained(tmp_path / "folder")
+@pytest.mark.parametrize("name", list(NATIVE))
+def test_families_own_classes_write_the_same_texts(name: str, tmp_path: Path) -> None:
+    """Without a word of ours in between; `tests/test_remote_code.py` asks this of all others."""
+    with exporting(name, tmp_path) as lent:
+        lent.convert.to_hf(lent.checkpoint, tmp_path / "folder")
+        ours, tokens = lent.model.load(lent.checkpoint), lent.tokens()
+        theirs: Any = AutoModelForCausalLM.from_pretrained(tmp_path / "folder")
+        written = theirs.generate(tokens, max_new_tokens=64, do_sample=False, eos_token_id=None)
 
-    assert (config["bos_token_id"], config["eos_token_id"], config["pad_token_id"]) == (None, 0, 1)
-    assert (generation["eos_token_id"], generation["pad_token_id"]) == ([0, 3], 1)
-    assert tokens.convert_ids_to_tokens([0, 1, 3]) == ["<|end|>", "<|pad|>", "<|im_end|>"]
-
-
-def test_without_a_chat_template_only_texts_end(llama: Exporting, tmp_path: Path) -> None:
-    (llama.checkpoint / "chat_template.jinja").unlink()
-    changed_generation = {"temperature": 0.5, "do_sample": True}
-    (llama.checkpoint / "generation_config.json").write_text(json.dumps(changed_generation))
-    llama.convert.to_hf(llama.checkpoint, tmp_path / "folder")
-    generation = json.loads((tmp_path / "folder" / "generation_config.json").read_text())
-
-    assert generation["eos_token_id"] == 0
-    assert generation["temperature"] == 0.5
-    assert not (tmp_path / "folder" / "chat_template.jinja").exists()
+        assert torch.equal(written, lent.module("generation").generate(ours, tokens, 64))
 
 
-def test_a_checkpoint_without_a_tokenizer_is_exported_and_says_so(
-    llama: Exporting, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("back", [False, True])
+def test_one_model_at_a_time_is_in_memory(
+    back: bool, llama: Exporting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
-        (llama.checkpoint / name).unlink()
-    llama.convert.to_hf(llama.checkpoint, tmp_path / "folder")
+    convert = llama.convert
+    alive: list[weakref.ref[Any]] = []
+    if back:
+        convert.to_hf(llama.checkpoint, tmp_path / "folder")
 
-    assert f"note: {llama.checkpoint} holds no tokenizer.json" in capsys.readouterr().err
-    assert {file.name for file in (tmp_path / "folder").iterdir()} == FILES - {
-        "chat_template.jinja",
-        "tokenizer.json",
-        "tokenizer_config.json",
-    }
+    def watched(name: str) -> None:
+        read = getattr(convert, name)
 
+        def watch(*arguments: Any) -> Any:
+            assert [model() for model in alive] == [None] * len(alive)
+            made = read(*arguments)
+            alive.append(weakref.ref(made))
+            return made
 
-def refused(lent: Exporting, why: str) -> None:
-    """Expect an error and nothing new beside the checkpoint."""
-    before = sorted(lent.checkpoint.parent.iterdir())
-    with pytest.raises(lent.convert.ConversionError, match=why):
-        lent.convert.to_hf(lent.checkpoint, lent.checkpoint.parent / "new" / "folder")
-    assert sorted(lent.checkpoint.parent.iterdir()) == before
+        monkeypatch.setattr(convert, name, watch)
+
+    watched("our_model")
+    watched("read_theirs")
+    if back:
+        convert.from_hf(tmp_path / "folder", tmp_path / "back")
+    else:
+        convert.to_hf(llama.checkpoint, tmp_path / "folder")
+    assert len(alive) == 2
 
 
 @pytest.mark.parametrize("layer", [0, 2])
@@ -185,75 +166,3 @@ def test_a_damaged_tensor_is_named(llama: Exporting, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(llama.convert, "save_torch_state_dict", damaged)
     refused(llama, "layer 1 is the first to differ")
-
-
-def without_system(checkpoint: Path) -> None:
-    template = (checkpoint / "chat_template.jinja").read_text()
-    loop = "for message in messages"
-    assert loop in template
-    shortened = template.replace(loop, f"{loop} if message.role != 'system'")
-    (checkpoint / "chat_template.jinja").write_text(shortened)
-
-
-def failing_template(checkpoint: Path) -> None:
-    (checkpoint / "chat_template.jinja").write_text("{{ raise_exception('no system turns') }}")
-
-
-def without_eos(checkpoint: Path) -> None:
-    changed(checkpoint / "tokenizer_config.json", eos_token=None)
-
-
-def unknown_eos(checkpoint: Path) -> None:
-    changed(checkpoint / "tokenizer_config.json", eos_token="</s>")
-
-
-def without_its_config(checkpoint: Path) -> None:
-    (checkpoint / "tokenizer_config.json").unlink()
-
-
-def too_many_tokens(checkpoint: Path) -> None:
-    tokens = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
-    tokens.add_tokens(["<|one|>", "<|more|>"])
-    tokens.save(str(checkpoint / "tokenizer.json"))
-
-
-def marks_left_in_text(checkpoint: Path) -> None:
-    """Without its decoder the tokenizer writes `Ġ` for spaces."""
-    content = json.loads((checkpoint / "tokenizer.json").read_text())
-    (checkpoint / "tokenizer.json").write_text(json.dumps({**content, "decoder": None}))
-
-
-def no_tokenizer_at_all(checkpoint: Path) -> None:
-    (checkpoint / "tokenizer.json").write_text("{}")
-
-
-@pytest.mark.parametrize(
-    ("harm", "why"),
-    [
-        (without_system, "the chat template of .* drops the system turn"),
-        (failing_template, "the chat template of .* fails: no system turns"),
-        (without_eos, "tokenizer_config.json names no eos_token of tokenizer.json"),
-        (unknown_eos, "tokenizer_config.json names no eos_token of tokenizer.json"),
-        (without_its_config, "holds tokenizer.json without tokenizer_config.json"),
-        (too_many_tokens, "the tokenizer has 302 tokens, the model 300"),
-        (marks_left_in_text, "Hugging Face's side turns"),
-        (no_tokenizer_at_all, "tokenizer.json is no tokenizer"),
-    ],
-)
-def test_a_tokenizer_that_would_serve_another_text_is_refused(
-    llama: Exporting, harm: Callable[[Path], None], why: str
-) -> None:
-    harm(llama.checkpoint)
-    refused(llama, why)
-
-
-def test_another_end_of_text_in_the_folder_is_refused(llama: Exporting, monkeypatch: pytest.MonkeyPatch) -> None:
-    generation_config = llama.convert.generation_config
-
-    def without(*arguments: Any) -> Any:
-        config = generation_config(*arguments)
-        config.eos_token_id = None
-        return config
-
-    monkeypatch.setattr(llama.convert, "generation_config", without)
-    refused(llama, r"eos is None in generation_config\.json, 0 in the checkpoint")

@@ -59,7 +59,7 @@ def test_free_text_arrives_as_it_was_written(text: str) -> None:
     verify_static(files)
     (written,) = (call for call in calls(files[f"{package}/documents.py"]) if "license" in call)
     assert written == {**source, "format": "text"}
-    assert constants(files[f"{package}/encoding.py"].decode())["EOS"] == text
+    assert constants(files[f"{package}/tokenizer.py"].decode())["EOS"] == text
     special = [call["special_tokens"] for call in calls(files["train_tokenizer.py"]) if "special_tokens" in call]
     assert special == [list(tokens.values())]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests import preferring
 from tests.emitted import imported
@@ -170,9 +171,14 @@ def test_two_processes_do_not_share_a_run(project: Path, tmp_path: Path, package
         assert "is in use by another process" in str(preferring.perform(project, "dpo", tmp_path))
 
 
-def test_smoke_takes_few_steps(project: Path, tmp_path: Path) -> None:
-    assert preferring.perform(project, "reward", tmp_path / "run", "--smoke") is None
-    assert len(preferring.lines(tmp_path / "run" / "metrics.jsonl")) == 3
+def test_smoke_takes_few_steps_in_any_precision(tmp_path: Path) -> None:
+    """The result is compared in float32, whatever trained it."""
+    project = preferring.make(tmp_path / "project", preferring.LLAMA, {"precision": "bf16", "grad_clip": None})
+    for kind in KINDS:
+        assert preferring.perform(project, kind, tmp_path / kind, "--smoke") is None
+        assert len(preferring.lines(tmp_path / kind / "metrics.jsonl")) == 3
+        weights = load_file(tmp_path / kind / "checkpoint" / "model.safetensors")
+        assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
 
 
 ROW: dict[str, Any] = {"prompt": "How?", "chosen": "So.", "rejected": "dunno..."}
@@ -263,8 +269,32 @@ def test_bad_input_is_refused_before_anything_is_written(
     assert {path.name for path in (tmp_path / "run").iterdir()} <= {".lock"}
 
 
-@pytest.mark.parametrize("name", ["tokenizer.json", "chat_template.jinja"])
-def test_model_without_a_tokenizer_is_refused(name: str, project: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"])
+def test_model_without_a_tokenizer_is_refused(
+    name: str, project: Path, tmp_path: Path, package: Callable[[str], ModuleType]
+) -> None:
+    preferences = package("preferences")
     bare = preferring.without(project / "start", name, tmp_path / "bare")
-    said = preferring.perform(project, "dpo", tmp_path / "run", "--model", str(bare))
-    assert f"holds no {name}" in str(said) or f"{name} is missing" in str(said)
+    with pytest.raises(preferences.PreferenceError, match=f"bare holds no {name}"):
+        preferences.read_tokenizer(bare)
+
+
+@pytest.mark.parametrize(
+    ("template", "row", "why"),
+    [
+        (
+            "{% for m in messages if m.role != 'system' %}{{ m.content }}<|im_end|>{% endfor %}",
+            {**ROW, "prompt": [{"role": "system", "content": "Be brief."}, ASKS]},
+            "the chat template leaves out what the system says",
+        ),
+        ("{% for m in messages %}{{ m.content }}\n{% endfor %}", ROW, "ends no answer with a special token"),
+    ],
+)
+def test_template_that_loses_something_is_refused(
+    template: str, row: Any, why: str, project: Path, tmp_path: Path, package: Callable[[str], ModuleType]
+) -> None:
+    preferences = package("preferences")
+    tokenizer = preferences.read_tokenizer(project / "start")
+    tokenizer.chat_template = template
+    with pytest.raises(preferences.PreferenceError, match=rf"pairs\.jsonl:1: .*{why}"):
+        preferences.read_pairs([preferring.write_rows(tmp_path / "pairs.jsonl", [row])], tokenizer, 256)

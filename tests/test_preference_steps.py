@@ -21,7 +21,7 @@ from specc.reference.tensors import Array
 from tests import preferring
 from tests.emitted import imported
 
-FAMILIES = {"llama": preferring.LLAMA, "gpt2": preferring.GPT2}
+FAMILIES = {"llama": preferring.LLAMA, "gpt2": preferring.GPT2, "remote": preferring.REMOTE}
 # TRL computes in float32, and AdamW lets its rounding grow from step to step.
 LIMIT = 2e-4
 EXACT = 1e-10
@@ -103,7 +103,8 @@ def sides(pairs: Sequence[Any], judge: Callable[[list[int], list[int]], Any]) ->
 def head_of(start: Path) -> Tensor:
     """Return the head that a reward stage begins with."""
     torch.manual_seed(0)
-    model = AutoModelForSequenceClassification.from_pretrained(start, num_labels=1, dtype=torch.float32)
+    loaded = {"num_labels": 1, "dtype": torch.float32, "trust_remote_code": True}
+    model = AutoModelForSequenceClassification.from_pretrained(start, **loaded)
     head: Tensor = model.score.weight.detach()
     return head
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from specc.catalog.family import family_of
 from specc.emit.assemble import python_modules
 from specc.emit.fileset import FileSet
 from specc.emit.format import format_python
@@ -32,6 +33,8 @@ def test_any_spec_compiles_to_sound_output(values: SpecValues) -> None:
         "prepare_data.py": "data" in values,
         "train_tokenizer.py": "tokenizer" in values,
         "generate.py": "tokenizer" in values,
+        "drawn/convert.py": True,
+        "drawn/hf/modeling_drawn.py": family_of(decide(values).resolved.network) is None,
     }
     assert {path: path in files for path in sections} == sections
 
@@ -81,3 +84,8 @@ def test_unsound_output_is_refused() -> None:
         with pytest.raises(UnsoundOutput):
             verify_static(FileSet.of({"a.py": text}))
     verify_static(FileSet.of({"a.py": "x = 1\n"}))
+
+
+@pytest.mark.parametrize("values", FIXED, ids=lambda values: values["name"])
+def test_the_longest_name_compiles_as_well(values: SpecValues) -> None:
+    verify_static(compiled({**values, "name": "w" * 63}))

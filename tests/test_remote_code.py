@@ -115,7 +115,7 @@ def test_recomputation_gives_the_same_gradients(odd: Exporting, theirs: Any) -> 
         theirs.zero_grad()
         torch.manual_seed(0)  # of dropout
         if recompute:
-            theirs.gradient_checkpointing_enable()
+            theirs.activation_checkpointing_enable()
         theirs(odd.tokens(), labels=odd.tokens(), attention_mask=torch.ones(2, 20)).loss.backward()
         gradients.append({name: tensor.grad for name, tensor in theirs.named_parameters()})
     assert_close(*gradients)

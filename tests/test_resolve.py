@@ -24,7 +24,8 @@ SPEC = f"{MINIMAL}  vocab_size: 512\n"
 FULL = f"""\
 {SPEC}  num_kv_heads: 2
   dropout: 0.1
-tokenizer: {{vocab_size: 512}}
+  norm: layernorm
+tokenizer: {{vocab_size: 512, chat_template: chatml}}
 data:
   sources:
     - {{name: docs, path: text}}
@@ -37,6 +38,9 @@ train:
   logging: {{to: [tensorboard]}}
 parallel: {{zero_stage: 2, tensor: auto, context: auto, pipeline: auto, expert: auto}}
 cluster: {{gpu: a100-80gb, gpus_per_node: 4, nodes: 2}}
+align:
+  - {{name: sft, kind: sft, data: [{{path: chats.jsonl, format: chat}}], peft: lora}}
+  - {{name: more, kind: sft, data: [{{path: tasks.jsonl, format: alpaca}}], validation: null}}
 eval: {{}}
 serve:
   target: {{concurrency: 300, tpot: 50ms}}
@@ -155,7 +159,7 @@ def test_every_value_has_an_origin_and_defaults_have_reasons() -> None:
 
     assert set(found.origins) == {leaf.path for leaf in leaves(found.spec) if "." in leaf.path or leaf.value}
     unexplained = [path for path, origin in found.origins.items() if origin.kind == "default" and not origin.detail]
-    assert unexplained == ["tokenizer.kind", "data.sources.0.format", "data.sources.1.format"]
+    assert unexplained == ["tokenizer.kind", "data.sources.0.format", "data.sources.1.format", "serve.engine"]
 
 
 def test_planner_closes_what_is_open() -> None:

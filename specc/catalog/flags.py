@@ -77,7 +77,6 @@ SGLANG: Mapping[str, Flag] = {
     # kernels
     "attention-backend": Flag(str, choices=("triton", "torch_native", "flashinfer", "fa3")),
     "sampling-backend": Flag(str, choices=("pytorch", "flashinfer")),
-    "disable-cuda-graph": SWITCH,
     "disable-decode-cuda-graph": SWITCH,
     "disable-prefill-cuda-graph": SWITCH,
     "cuda-graph-max-bs-decode": COUNT,

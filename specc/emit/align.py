@@ -12,7 +12,7 @@ from specc.catalog.chat import BEGIN, END
 from specc.catalog.loop import TrainParts
 from specc.catalog.tokenizer import AnyTokenizer
 from specc.emit.align_proof import align_proof
-from specc.emit.generation import module
+from specc.emit.generation import module, python_string
 from specc.emit.imports import script_imports
 from specc.emit.loop import VALIDATION_STEPS
 from specc.emit.model import constant_line
@@ -25,6 +25,7 @@ SMOKE = "steps=4, checkpoints=2, global_batch_size=4, micro_batch_size=2"
 
 CHAT = (
     "import json",
+    "import sys",
     "from bisect import bisect_left, insort",
     "from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence",
     "from hashlib import blake2b",
@@ -102,7 +103,7 @@ class SftView:
 
     Attributes:
         sizes: More fields of `Work`, over `every`.
-        files: The files of the spec, in words.
+        files: The help of `--data`, a Python literal.
         reading: Statements that make `data` of `rows`.
         arguments: More fields of `Stage`.
         engine: Statements that return an engine for `model`.
@@ -196,7 +197,7 @@ def _sft(resolved: Resolved, stage: Sft, parts: TrainParts) -> str:
         micro_batch_size=stage.micro_batch_size,
         sizes=fields if stage.validation else (),
         smoke=SMOKE,
-        files=", ".join(paths).replace("%", "%%"),
+        files=python_string(f"default: {', '.join(paths)}".replace("%", "%%")),
         definitions=definitions(course.partials),
         reading=_reading(stage),
         arguments=_arguments(stage, parts),
@@ -217,7 +218,7 @@ def _constants(stage: Sft, course: TrainParts) -> tuple[str, ...]:
     numbers = (Constant("LEARNING_RATE", lr, "at its highest"), *course.constants, Constant("WEIGHT_DECAY", decay))
     if stage.validation:
         numbers += (Constant("HELD_OUT", stage.validation.fraction, "of the rows"),)
-    files = ", ".join(f"Path({json.dumps(rows.path)})" for rows in stage.data)
+    files = ", ".join(f"Path({python_string(rows.path)})" for rows in stage.data)
     return (
         f"DATA = [{files}]",
         *map(constant_line, numbers),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from specc.catalog import tokenizer
 from specc.catalog.family import Family, Setting, family_of
 from specc.catalog.model import Network
 from specc.catalog.remote import RemoteCode
+from specc.catalog.tokenizer import TOKENS
 from specc.emit.generation import module
 from specc.emit.remote import remote_modules
 from specc.emit.render import definitions, imports, render
@@ -16,18 +18,8 @@ from specc.spec.schema import package_of
 
 REQUIREMENTS_PATH = "requirements/convert.txt"
 
-# What a tokenizer consists of, in all of its formats, and how to generate.
-COMPANIONS = (
-    "added_tokens.json",
-    "chat_template.jinja",
-    "generation_config.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
-)
+# What a checkpoint takes along: its tokenizer, and how to generate.
+COMPANIONS = tuple(sorted({TOKENS, *tokenizer.COMPANIONS, "generation_config.json"}))
 
 CONVERT = (
     "import argparse",

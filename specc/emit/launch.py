@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,18 +23,24 @@ EVALUATION = (
     'python "$project/eval.py" --checkpoint "$checkpoint" --data "$out/data" --compare ${SMOKE:+--smoke}',
 )
 
+UNTIL = (
+    "# UNTIL=completion: ends with the trained model. UNTIL=alignment: serves nothing. SMOKE=1 serves nothing either."
+)
+SERVER_STARTS = 600  # seconds, at most
+
 
 @dataclass(frozen=True, slots=True)
 class LocalView:
     """What `launch/local.sh.j2` says; `readers` are the stages that read text."""
 
     header: str
-    name: str
     result: str
     readers: str
     tokenizer: tuple[str, ...]
     evaluation: tuple[str, ...]
+    options: tuple[str, ...]
     alignment: tuple[str, ...]
+    serving: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +70,50 @@ def launch_files(decided: Decided) -> dict[str, str]:
         trained = isinstance(spec.tokenizer, Trained)
         view = LocalView(
             header=HEADER,
-            name=spec.name,
             result=f"{'an aligned' if stages else 'a trained'} {spec.name}",
             readers="train_tokenizer.py and prepare_data.py" if trained else "prepare_data.py",
             tokenizer=(TOKENIZER,) if trained else (),
             evaluation=held_out,
-            alignment=tuple(line for stage in stages for line in aligning(stage)),
+            options=(UNTIL,) if stages or spec.serve else (),
+            alignment=tuple(aligning(stages)),
+            serving=tuple(serving(stages)) if spec.serve else (),
         )
         files["launch/local.sh"] = render("launch/local.sh.j2", view)
     return files
 
 
-def aligning(stage: Stage) -> Iterator[str]:
-    """Yield the lines of `launch/local.sh` that run a stage after pretraining; its script knows its data."""
-    parent = "run" if stage.parent == PRETRAIN else f"align/{stage.parent}"
+def place(stage: str) -> str:
+    """Return where the results of a stage lie in the folder of all results."""
+    return "run" if stage == PRETRAIN else f"align/{stage}"
+
+
+def aligning(stages: Sequence[Stage]) -> Iterator[str]:
+    """Yield the lines of `launch/local.sh` that run the stages after pretraining; their scripts know their data."""
+    if stages:
+        yield ""
+        yield 'if [ "${UNTIL:-}" = completion ]; then exit; fi'
+    for stage in stages:
+        yield ""
+        yield f'say "{stage.name}"'
+        run = f'python "$project/align/{stage.name}.py" --model "$(result {place(stage.parent)})"'
+        yield f'{run} --out "$out/{place(stage.name)}" ${{SMOKE:+--smoke}}'
+
+
+def serving(stages: Sequence[Stage]) -> Iterator[str]:
+    """Yield the lines that serve the last model, and hold what it answers against its checkpoint."""
+    last = next((stage.name for stage in reversed(stages) if stage.makes_model), PRETRAIN)
     yield ""
-    yield f'say "{stage.name}"'
-    run = f'python "$project/align/{stage.name}.py" --model "$(result {parent})"'
-    yield f'{run} --out "$out/align/{stage.name}" ${{SMOKE:+--smoke}}'
+    yield 'if [ -n "${UNTIL:-}${SMOKE:-}" ]; then exit; fi'
+    yield ""
+    yield 'say "serving"'
+    yield f'checkpoint="$(result {place(last)})"'
+    yield 'OUT="$out" bash "$project/serve/launch.sh" "$checkpoint" >"$out/server.log" 2>&1 &'
+    yield "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"
+    yield f'python "$project/serve/smoke.py" --wait {SERVER_STARTS} &'
+    yield "# Whichever ends first: the checks, or a server that cannot start."
+    yield 'wait -n || { tail -n 20 "$out/server.log" >&2; exit 1; }'
+    yield 'python "$project/serve/parity.py" --checkpoint "$checkpoint"'
+    yield """printf '\nserve it again: bash %q %q\n' "$project/serve/launch.sh" "$checkpoint" >&2"""
 
 
 def ds_config(decided: Decided) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from specc.catalog.align import Dpo, Reward
 from specc.catalog.base import Constant
-from specc.catalog.chat import CHAT_TEMPLATES
+from specc.catalog.family import family_of
 from specc.emit.generation import module
 from specc.emit.imports import merge_imports, script_imports
 from specc.emit.model import constant_line
@@ -29,6 +29,7 @@ PREFERENCES = (
     "from collections.abc import Iterator, Sequence",
     "from pathlib import Path",
     "from typing import Any, NamedTuple",
+    "from jinja2 import TemplateError",
     "from transformers import PreTrainedTokenizerFast",
 )
 TRL_STAGE = (
@@ -134,15 +135,6 @@ TEST_REWARD = (
 
 
 @dataclass(frozen=True, slots=True)
-class PreferencesView:
-    """What `align/preferences.py.j2` says."""
-
-    header: str
-    imports: str
-    end_of_turn: str
-
-
-@dataclass(frozen=True, slots=True)
 class PairwiseView:
     """What `align/pairwise.py.j2` says."""
 
@@ -175,6 +167,7 @@ class RewardView:
     work: str
     recipe: str
     held_out: float
+    trust: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +183,7 @@ class DpoView:
     recipe: str
     beta: float
     held_out: float
+    trust: str
 
 
 def preference_modules(decided: Decided) -> dict[str, str]:
@@ -198,13 +192,15 @@ def preference_modules(decided: Decided) -> dict[str, str]:
     stages, package = tuple(_stages(decided)), package_of(spec.name)
     if not stages or spec.train is None:
         return {}
+    # Where no class of the library is equal to the network, its export brings code along.
+    trust = "" if family_of(decided.resolved.network) else ", trust_remote_code=True"
     return {
-        f"{package}/preferences.py": _preferences(decided),
+        f"{package}/preferences.py": module("align/preferences.py.j2", PREFERENCES),
         f"{package}/trl_stage.py": module("align/trl_stage.py.j2", TRL_STAGE),
         f"{package}/pairwise.py": _pairwise(decided, spec.train),
         **(_reward_model(package) if any(isinstance(stage, Reward) for stage in stages) else {}),
         "tests/test_preferences.py": proof_module("test_preferences", package, TEST_PREFERENCES),
-        **{f"align/{stage.name}.py": _script(package, stage) for stage in stages},
+        **{f"align/{stage.name}.py": _script(package, stage, trust) for stage in stages},
     }
 
 
@@ -213,13 +209,6 @@ def _stages(decided: Decided) -> Iterator[Reward | Dpo]:
     for stage in decided.resolved.spec.align or ():
         if isinstance(stage, Reward | Dpo):
             yield stage
-
-
-def _preferences(decided: Decided) -> str:
-    tokenizer = decided.resolved.spec.tokenizer
-    template = CHAT_TEMPLATES[tokenizer.chat_template or ""] if tokenizer else CHAT_TEMPLATES[""]
-    view = PreferencesView(HEADER, merge_imports(PREFERENCES), json.dumps(template.end_of_turn, ensure_ascii=False))
-    return render("align/preferences.py.j2", view)
 
 
 def _pairwise(decided: Decided, train: Train) -> str:
@@ -243,17 +232,17 @@ def _reward_model(package: str) -> dict[str, str]:
     }
 
 
-def _script(package: str, stage: Reward | Dpo) -> str:
-    """Return the script of a stage, not yet formatted."""
+def _script(package: str, stage: Reward | Dpo, trust: str) -> str:
+    """Return the script of a stage, not yet formatted; `trust` is said whenever it loads the export."""
     held_out = stage.validation.fraction if stage.validation else 0.0
     files = ", ".join(f"Path({json.dumps(rows.path)})" for rows in stage.data)
     work, recipe = _work(stage), _recipe(stage)
     if isinstance(stage, Dpo):
         own = script_imports(package, DPO_PACKAGE)
-        dpo = DpoView(HEADER, stage.name, merge_imports(DPO), own, files, work, recipe, stage.beta, held_out)
+        dpo = DpoView(HEADER, stage.name, merge_imports(DPO), own, files, work, recipe, stage.beta, held_out, trust)
         return render("align/dpo.py.j2", dpo)
     own = script_imports(package, REWARD_PACKAGE)
-    reward = RewardView(HEADER, stage.name, package, merge_imports(REWARD), own, files, work, recipe, held_out)
+    reward = RewardView(HEADER, stage.name, package, merge_imports(REWARD), own, files, work, recipe, held_out, trust)
     return render("align/reward.py.j2", reward)
 
 

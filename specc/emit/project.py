@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -160,7 +161,8 @@ def aligning(decided: Decided, checkpoint: str) -> tuple[Stage, ...]:
         start, out = results[stage.parent], f"align/{stage.name}-run"
         results[stage.name] = f"{out}/checkpoints/step-N" if stage.trains_here else f"{out}/checkpoint"
         says = inspect.cleandoc(type(stage).__doc__ or "").partition("\n")[0]
-        command = f"python align/{stage.name}.py --model {start} --data FILE --out {out}"
+        file = shlex.quote(stage.data[0].path)
+        command = f"python align/{stage.name}.py --model {start} --data {file} --out {out}"
         found.append(Stage(f"align/{stage.name}.py", f"Align: `{stage.name}`", says, command))
     return tuple(found)
 
@@ -195,6 +197,8 @@ def about(package: str) -> tuple[Named, ...]:
         Named(f"{package}/hf/", "the model as files that travel with its weights, for programs that do not know it"),
         Named("serve/server.py", "what `launch.sh` runs: checks, export, the engine in a process group of its own"),
         Named("serve/cpu/", "stand-ins for what the engine has no CPU build of"),
+        Named(f"{package}/chat.py", "conversations: rows to tokens, what is learned of them, packing"),
+        Named(f"{package}/lora.py", "adapters through PEFT, merged into what is saved"),
         Named("tests/", "property tests"),
         Named("tests/reference/", "what they compare with: the model in NumPy, written to be read"),
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from specc.catalog.base import NoView, Partial
-from specc.catalog.flags import FlagValue
+from specc.catalog.family import family_of
 from specc.catalog.served import Sizing
 from specc.catalog.serving import Engine, FlagSetting
 from specc.emit.generation import python_string
@@ -44,9 +44,18 @@ PARITY_IMPORTS = (
     "import torch",
     "from tokenizers import Tokenizer",
     "from client import Client, Unreachable, add_arguments",
+)
+PARITY_OWN_IMPORTS = (
     "from {package}.checkpoint import CheckpointError",
     "from {package}.generation import generate",
     "from {package}.model import Model, load",
+)
+
+
+# For a model that no public family computes: its code travels with its weights, and both engines name these alike.
+OWN_CODE = (
+    FlagSetting("trust-remote-code", True, "the model's code lies beside its weights"),
+    FlagSetting("model-impl", "transformers", "the engine has no code of its own for it"),
 )
 
 
@@ -133,9 +142,9 @@ class ParityView:
 
     header: str
     name: str
-    package: str
     port: int
     imports: str
+    own_imports: str
     limit: str
     in_full: str
 
@@ -163,28 +172,33 @@ def serve_files(decided: Decided) -> dict[str, str]:
         return {}
     name = decided.resolved.spec.name
     view = LaunchView(HEADER, name, engine.title, engine.port)
+    code = () if family_of(decided.resolved.network) else OWN_CODE
+    own = (FlagSetting("served-model-name", name, "the project"), *code)
     files = {
         "serve/launch.sh": render("serve/launch.sh.j2", view),
-        f"serve/{engine.engine}.yaml": _yaml(name, engine, servers.planned, engine.extra_args),
+        f"serve/{engine.engine}.yaml": _yaml(
+            engine, servers.planned, (*own, *engine.settings(servers.planned, engine.extra_args))
+        ),
     }
     pinned = (templates_root() / f"serve/requirements/{engine.engine}-cpu.txt").read_text(encoding="utf-8")
     if servers.planned.memory is None:
         return {**files, REQUIREMENTS: pinned}
     return {
         **files,
-        f"serve/{engine.engine}-cpu.yaml": _yaml(name, engine, servers.without_gpu, {}),
+        f"serve/{engine.engine}-cpu.yaml": _yaml(
+            engine, servers.without_gpu, (*own, *engine.settings(servers.without_gpu, {}))
+        ),
         REQUIREMENTS: f"# The engine chooses the versions of all that it needs.\n{engine.package}\n",
         REQUIREMENTS_WITHOUT_GPU: pinned,
     }
 
 
-def _yaml(name: str, engine: Engine, sizing: Sizing, extra: Mapping[str, FlagValue]) -> str:
+def _yaml(engine: Engine, sizing: Sizing, settings: tuple[FlagSetting, ...]) -> str:
     """Return the engine's configuration: its own flags, each with its reason."""
     tried = sizing.memory is None
     about = (
         f"{engine.title} {engine.version}{' without a GPU' if tried else ''}: `serve/launch.sh` starts it with these."
     )
-    settings = (FlagSetting("served-model-name", name, "the project"), *engine.settings(sizing, extra))
     return "".join(f"{line}\n" for line in (HEADER, f"# {about}", *map(_line, settings)))
 
 
@@ -242,7 +256,7 @@ def _install(planned: Sizing) -> str:
 def _smoke(decided: Decided, engine: Engine) -> SmokeView:
     spec, servers = decided.resolved.spec, decided.servers
     assert servers is not None
-    chats = spec.tokenizer is not None and spec.tokenizer.chat_template is not None
+    chats = spec.tokenizer is not None and not spec.tokenizer.without_chat_template()
     counters = Partial("serve/smoke/metrics.py.j2", MetricsView(engine.metrics))
     partials = (*((counters,) if engine.counts() else ()), *((CHAT,) if chats else ()))
     return SmokeView(
@@ -261,9 +275,9 @@ def _parity(name: str, engine: Engine, planned: Sizing) -> ParityView:
     return ParityView(
         header=HEADER,
         name=name,
-        package=package_of(name),
         port=engine.port,
         imports=script_imports(package_of(name), PARITY_IMPORTS),
+        own_imports=script_imports(package_of(name), PARITY_OWN_IMPORTS),
         limit=LIMIT,
         in_full=full,
     )

@@ -90,7 +90,7 @@ def _model(values: Values) -> Iterator[str]:
 def _tokenizer(folder: Path) -> Iterator[str]:
     """Yield the section of the tokenizer in a folder, by the path that the user gave, where a spec can hold it."""
     path = str(folder)
-    if (folder / TOKENS).is_file() and path.isprintable():
+    if (folder / TOKENS).is_file() and path.isprintable() and "${" not in path:
         yield ""
         # JSON's strings are YAML's too.
         yield f"tokenizer: {{kind: pretrained, path: {json.dumps(path, ensure_ascii=False)}}}"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from specc.catalog.align import PRETRAIN, AnyStage, Pairwise
-from specc.catalog.family import family_of
+from specc.catalog.align import PRETRAIN, AnyStage
 from specc.diagnostics import Diagnostic, did_you_mean, rule
 from specc.resolve.case import Case, Rule, one_of, repeats
 from specc.resolve.defaults import network
@@ -138,7 +137,7 @@ def stage_starts_nowhere(case: Case) -> Iterator[Diagnostic]:
     Example: `{name: dpo, kind: dpo, from: sft}` in a list whose `sft` comes later, or not at all.
     Fix: an earlier stage's name; leave `from` out for the trained model.
     """
-    earlier = {PRETRAIN: True}
+    earlier, places = {PRETRAIN: True}, list[str]()
     for path, stage in stages_of(case):
         if not earlier.get(stage.parent):
             starts = [name for name, writes in earlier.items() if writes]
@@ -148,9 +147,11 @@ def stage_starts_nowhere(case: Case) -> Iterator[Diagnostic]:
                 message=f"`{stage.parent}` is no language model" if known else f"no earlier stage is `{stage.parent}`",
                 path=f"{path}.from",
                 primary=case.at.label(f"{path}.from", "a reward model" if known else "unknown here"),
+                related=case.labels(dict.fromkeys(places, "comes before it")),
                 help=did_you_mean(stage.parent, starts, "stages"),
             )
         earlier.setdefault(stage.name, stage.makes_model)
+        places.append(f"{path}.name")
 
 
 @rule("format-of-another-stage")
@@ -174,29 +175,6 @@ def format_of_another_stage(case: Case) -> Iterator[Diagnostic]:
                 primary=case.at.label(here, f"takes {one_of(stage.formats)}"),
                 related=(case.at.label(f"{path}.kind", "the kind of stage"),),
                 help=f"give it a file of format {one_of(stage.formats)}",
-            )
-
-
-@rule("stage-without-family")
-def stage_without_family(case: Case) -> Iterator[Diagnostic]:
-    """A stage learns through TRL, and no class of Hugging Face's expresses the network.
-
-    Why: TRL trains Hugging Face models; the checkpoint is exported as one, and what comes of it is converted back.
-    Example: `{kind: dpo, ...}` for a model of learned positions with RMSNorm.
-    Fix: a network that is a Llama (`extends: presets/llama`) or a GPT-2 (`extends: presets/gpt2`).
-    """
-    net = network(case.filled.spec)
-    if net is None or family_of(net) is not None:
-        return
-    for path, stage in stages_of(case):
-        if isinstance(stage, Pairwise):
-            yield Diagnostic(
-                code="stage-without-family",
-                message=f"no class of Hugging Face's expresses this network, and `{stage.kind}` trains one",
-                path=f"{path}.kind",
-                primary=case.at.label(f"{path}.kind", "trains a Hugging Face model"),
-                related=case.labels({"model": "neither a Llama nor a GPT-2"}),
-                help="make it a Llama or a GPT-2, as `extends: presets/llama` does, or remove the stage",
             )
 
 
@@ -231,6 +209,5 @@ RULES: tuple[Rule, ...] = (
     stage_named_as_a_module,
     stage_starts_nowhere,
     format_of_another_stage,
-    stage_without_family,
     unknown_target_module,
 )

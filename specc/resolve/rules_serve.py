@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from specc.catalog.family import family_of
 from specc.catalog.served import tensor_degrees
 from specc.diagnostics import Diagnostic, rule
 from specc.resolve.case import Case, Rule, one_of
-from specc.resolve.defaults import dims, network
+from specc.resolve.defaults import dims
 from specc.resolve.rules_flags import without_gpu
 
 
@@ -133,32 +132,10 @@ def target_without_effect(case: Case) -> Iterator[Diagnostic]:
             )
 
 
-@rule("serve-without-export")
-def serve_without_export(case: Case) -> Iterator[Diagnostic]:
-    """The model cannot be exported to what engines read.
-
-    Why: engines read Hugging Face folders, and no public family computes what this model does.
-    Example: `serve` for a model with RoPE and LayerNorm.
-    Fix: the shape of a family, such as `extends: presets/llama`; or no `serve` section.
-    """
-    built = network(case.filled.spec)
-    if case.written.serve is None or built is None or family_of(built) is not None:
-        return
-    yield Diagnostic(
-        code="serve-without-export",
-        message="no public family computes what this model does, so it cannot be exported and served",
-        path="serve",
-        primary=case.at.key_label("serve", "needs a Hugging Face folder"),
-        related=(case.at.key_label("model", "has the shape of no family"),),
-        help="give the model the shape of a family (`extends: presets/llama`), or remove `serve`",
-    )
-
-
 RULES: tuple[Rule, ...] = (
     head_dim_not_served,
     served_precision_differs,
     tensor_degree_not_possible,
     too_many_served_devices,
     target_without_effect,
-    serve_without_export,
 )

@@ -66,14 +66,12 @@ class Work:
 class Sequences(Protocol):
     """What training reads: an endless row of sequences, each a function of its number."""
 
-    windows: int  # how many different ones
-    fingerprint: str  # of their tokens
+    windows: int
+    fingerprint: str
 
-    def batch(self, numbers: Sequence[int]) -> Batch:
-        """Return the sequences with these numbers."""
+    def batch(self, numbers: Sequence[int]) -> Batch: ...
 
-    def sample_ids(self, numbers: Sequence[int]) -> list[int]:
-        """Return which window each of these sequences is."""
+    def sample_ids(self, numbers: Sequence[int]) -> list[int]: ...
 
 
 class Step(NamedTuple):

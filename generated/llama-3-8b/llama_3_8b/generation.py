@@ -60,12 +60,9 @@ def generate(
     sample: Callable[[Tensor], Tensor] = greedy,
     stop: int | None = None,
 ) -> Tensor:
-    """Return the prompts `tokens` [B, T] with up to `max_new_tokens` more tokens each.
+    """Return prompts of one length, `tokens` [B, T], with up to `max_new_tokens` more tokens each.
 
     Args:
-        model: In training or not, as it is left.
-        tokens: Prompts of one length.
-        max_new_tokens: How many tokens are added, at most.
         sample: Chooses a token [B] from logits [B, V].
         stop: The token that ends a text; a row that has ended is filled up with it, and
             generation ends when all rows have.
@@ -96,15 +93,9 @@ def beam_search(
 ) -> Tensor:
     """Return the prompt `tokens` [1, T] with the likeliest text that is found to follow it.
 
-    Of each length, only the `beams` likeliest texts are extended. Texts of different lengths
-    compare by their mean log-probability per new token; its sum would favour short ones.
-
-    Args:
-        model: In training or not, as it is left.
-        tokens: One prompt.
-        max_new_tokens: How many tokens are added, at most.
-        beams: How many texts are extended.
-        stop: The token that ends a text.
+    Of each length, only the `beams` likeliest texts are extended. Texts of different lengths, each
+    ended by `stop`, compare by their mean log-probability per new token; its sum would favour
+    short ones.
 
     Raises:
         ValueError: As for `generate`, or there are no beams.

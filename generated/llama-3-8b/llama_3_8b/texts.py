@@ -29,16 +29,12 @@ CONVERSATION = (
 
 
 class SpecialTokens(NamedTuple):
-    """Ids of the tokens that stand for no text; all None for a checkpoint without a tokenizer.
-
-    Attributes:
-        turn: Ends what an assistant says, where a chat template does so by a token of its own.
-    """
+    """Ids of the tokens that stand for no text; all None for a checkpoint without a tokenizer."""
 
     bos: int | None = None
     eos: int | None = None
     pad: int | None = None
-    turn: int | None = None
+    turn: int | None = None  # ends what an assistant says, as the chat template writes it
 
 
 def special_tokens(checkpoint: Path) -> SpecialTokens:
@@ -130,11 +126,7 @@ def listed(ids: int | list[int] | None) -> list[int]:
 
 
 def check_text(checkpoint: Path, folder: Path, special: SpecialTokens, vocab_size: int) -> None:
-    """Refuse a folder whose tokens, ends of text or conversations are not its checkpoint's.
-
-    Raises:
-        ConversionError: They are not; it says which.
-    """
+    """Refuse a folder whose tokens, ends of text or conversations are not its checkpoint's."""
     ours, theirs = library_tokenizer(checkpoint), hugging_tokenizer(folder)
     if len(theirs) > vocab_size:
         raise ConversionError(f"the tokenizer has {len(theirs)} tokens, the model {vocab_size}")

@@ -25,19 +25,12 @@ class ConversionError(Exception):
 
 
 class Behaviour(NamedTuple):
-    """What a model did.
+    """What a model did, of all positions at once and then one token after another."""
 
-    Attributes:
-        hidden: What entered its first block, and what each block returned, [B, T, D].
-        logits: Of all positions at once, [B, T, V].
-        written: The tokens that it added to the prompts, greedily and with a cache, [B, T].
-        scores: The logits that it chose them by, [B, T, V].
-    """
-
-    hidden: list[Tensor]
-    logits: Tensor
-    written: Tensor
-    scores: Tensor
+    hidden: list[Tensor]  # what entered its first block, and what each returned, [B, T, D]
+    logits: Tensor  # [B, T, V]
+    written: Tensor  # the tokens [B, T] that it added to the prompts, greedily
+    scores: Tensor  # the logits [B, T, V] that it chose them by
 
 
 @torch.no_grad()
@@ -115,11 +108,7 @@ def recorded(blocks: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
 
 
 def check_models(ours: Behaviour, theirs: Behaviour) -> None:
-    """Refuse models that differ in their logits, all at once or one token after another.
-
-    Raises:
-        ConversionError: They do; it names the first layer, or the first token, where they part.
-    """
+    """Refuse models whose logits differ, and name the first layer or new token where they part."""
     share = difference(ours.logits, theirs.logits)
     if not share <= LIMIT:  # also where one side is not a number
         raise ConversionError(

@@ -80,7 +80,8 @@ def finish(stage: Stage, trainer: RewardTrainer, lesson: Lesson, start: Path, mo
         start: The model it started from, as a Hugging Face folder: its head for tokens is kept.
         model: The same as a checkpoint.
     """
-    trained = trainer.model.cpu().eval()
+    # Without what computes in a lower precision while it trains.
+    trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).cpu().eval()
     writer = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
     writer.base_model.load_state_dict(trained.base_model.state_dict())
     weights, head = stage.converted(writer, model), trained.score.weight.detach()

@@ -118,13 +118,7 @@ class Lesson:
 
 
 def arguments(about: str, work: Work, data: Sequence[Path]) -> argparse.Namespace:
-    """Return what the command line of a stage says.
-
-    Args:
-        about: What the stage does.
-        work: How much it does unless told otherwise.
-        data: The files it reads unless told otherwise.
-    """
+    """Return what the command line says; `work` and `data` are what it leaves open."""
     parser = argparse.ArgumentParser(description=about.partition("\n")[0])
     start = "the checkpoint to start from"
     parser.add_argument("--model", type=Path, required=True, metavar="CKPT", help=start)
@@ -151,11 +145,7 @@ def sizes(args: argparse.Namespace, work: Work) -> Work:
 def read_lesson(args: argparse.Namespace, work: Work, recipe: Recipe, held_out: float) -> Lesson:
     """Return the pairs that the command line names, after a look at all of them.
 
-    Args:
-        args: The command line.
-        work: How much the stage does.
-        recipe: The order of the pairs.
-        held_out: The share of the prompts that are kept for validation.
+    `held_out` is the share of the prompts that are kept for validation.
 
     Raises:
         PreferenceError: A row cannot be learned from.

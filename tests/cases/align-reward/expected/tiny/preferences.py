@@ -8,12 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerFast
 
 COLUMNS = ("prompt", "chosen", "rejected")
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-END_OF_TURN = "<|im_end|>"
-
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 
 Messages = list[dict[str, str]]  # with role and content
 
@@ -34,7 +33,7 @@ def read_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:
     """Return the tokenizer of a checkpoint.
 
     Raises:
-        PreferenceError: A file of it is missing.
+        PreferenceError: A file of it is missing, or its chat template.
     """
     for name in TOKENIZER:
         if not (checkpoint / name).is_file():
@@ -42,7 +41,13 @@ def read_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:
                 f"{checkpoint} holds no {name}: copy it from the folder of the tokenizer, "
                 "or start from a checkpoint of train.py"
             )
-    return PreTrainedTokenizerFast.from_pretrained(checkpoint)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint)
+    if not tokenizer.chat_template:
+        raise PreferenceError(
+            f"{checkpoint} holds no chat_template.jinja, and its tokenizer_config.json has no "
+            "`chat_template`: nothing says how a conversation is written"
+        )
+    return tokenizer
 
 
 def read_pairs(
@@ -112,19 +117,24 @@ def content(where: str, column: str, value: Any) -> Messages:
     if not isinstance(messages, list) or not messages:
         raise PreferenceError(f"{where}: {column} is neither text nor a list of messages")
     for message in messages:
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
-            raise PreferenceError(f"{where}: {column} holds a message without role and content")
-        if not message["content"].strip():
-            raise PreferenceError(f"{where}: {column} is empty: write it, or leave the row out")
-        if message.get("role") not in ("system", "user", "assistant"):
-            raise PreferenceError(
-                f"{where}: {column} holds a message of {message.get('role')!r}: "
-                "its role must be system, user or assistant"
-            )
+        check_message(f"{where}: {column}", message)
     if messages[-1]["role"] != role or (role == "assistant" and len(messages) > 1):
         wanted = "end with what the user says" if role == "user" else "be what the assistant says"
         raise PreferenceError(f"{where}: {column} must {wanted}, and nothing else")
     return [{"role": message["role"], "content": message["content"]} for message in messages]
+
+
+def check_message(where: str, message: Any) -> None:
+    """Refuse what is no turn of a conversation."""
+    if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+        raise PreferenceError(f"{where} holds a message without role and content")
+    if not message["content"].strip():
+        raise PreferenceError(f"{where} is empty: write it, or leave the row out")
+    if message.get("role") not in ("system", "user", "assistant"):
+        raise PreferenceError(
+            f"{where} holds a message of {message.get('role')!r}: "
+            "its role must be system, user or assistant"
+        )
 
 
 def encode(
@@ -133,18 +143,35 @@ def encode(
     """Return the tokens of a prompt, and those of an answer up to the one that ends it.
 
     Raises:
-        PreferenceError: Generation would see other tokens of the prompt than training.
+        PreferenceError: The template drops a turn, or writes the prompt in another way for training
+            than for generation.
     """
-    start = tokenizer.apply_chat_template(prompt, add_generation_prompt=True)["input_ids"]
-    tokens = tokenizer.apply_chat_template([*prompt, *answer])["input_ids"]
+    try:
+        written = tokenizer.apply_chat_template([*prompt, *answer], tokenize=False)
+        start = tokenizer.apply_chat_template(prompt, add_generation_prompt=True)["input_ids"]
+        tokens = tokenizer.apply_chat_template([*prompt, *answer])["input_ids"]
+    except TemplateError as error:
+        raise PreferenceError(f"{where}: the chat template refuses this: {error}") from error
+    if left_out := [said for said in [*prompt, *answer] if said["content"].strip() not in written]:
+        raise PreferenceError(
+            f"{where}: the chat template leaves out what the {left_out[0]['role']} says: "
+            "another template, or rows without that turn"
+        )
     if tokens[: len(start)] != start:
         raise PreferenceError(
             f"{where}: the prompt has other tokens once an answer follows: begin the answer with "
             "something else than blank space"
         )
-    # What the template writes behind the answer is never generated.
-    end = len(tokens) - tokens[::-1].index(tokenizer.convert_tokens_to_ids(END_OF_TURN))
-    return start, tokens[len(start) : end]
+    said = tokens[len(start) :]
+    marks = tokenizer.added_tokens_decoder
+    special = [place for place, token in enumerate(said) if token in marks]
+    if not special:
+        raise PreferenceError(
+            f"{where}: the chat template ends no answer with a special token: the model would "
+            "never learn to stop"
+        )
+    # What the template writes behind the token that ends the answer is never generated.
+    return start, said[: special[-1] + 1]
 
 
 def hold_out(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:

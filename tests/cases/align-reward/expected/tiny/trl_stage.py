@@ -64,10 +64,7 @@ class Stage:
         self.interrupt = Interrupt()
 
     def finished(self, settings: Mapping[str, Any]) -> bool:
-        """Return whether the result is there already.
-
-        Args:
-            settings: What must be the same whenever the run goes on, by name.
+        """Return whether the result is there already; `settings` must be those that it began with.
 
         Raises:
             StageError: The run was begun with other settings.
@@ -111,9 +108,7 @@ class Stage:
     def train(self, trainer: Trainer, names: Mapping[str, str]) -> None:
         """Take all steps that are left; a signal ends the process between two of them.
 
-        Args:
-            trainer: TRL's.
-            names: What TRL calls the numbers of a step, by our names.
+        `names` says by our names what TRL calls the numbers of a step.
         """
         state = self.last_state()
         self.step = step_of(state) if state else 0
@@ -140,11 +135,7 @@ class Stage:
         append(self.folder / "events.jsonl", event)
 
     def converted(self, trained: PreTrainedModel, start: Path) -> Weights:
-        """Return the weights of what TRL trained by our names, compared with our model.
-
-        Args:
-            trained: A language model.
-            start: The checkpoint that the stage started from: the same sizes.
+        """Return the weights of what TRL trained by our names; `start` has the same sizes.
 
         Raises:
             ConversionError: Our model gives other logits.
@@ -157,10 +148,7 @@ class Stage:
     def keep(self, weights: Weights, start: Path, extra: Sequence[Path] = ()) -> None:
         """Write RUN/checkpoint, which is there when all of it is, and clear away what led to it.
 
-        Args:
-            weights: The trained weights by our names.
-            start: The checkpoint that the stage started from; sizes and tokenizer are its own.
-            extra: Files of the result that other checkpoints do not have.
+        Sizes and tokenizer are those of `start`, the checkpoint that the stage started from.
         """
         write_checkpoint(
             self.result, read_checkpoint(start)[0], weights, [*tokenizer_files(start), *extra]

@@ -21,6 +21,8 @@ import torch
 from client import Client, Unreachable, add_arguments
 from tokenizers import Tokenizer
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # where the package lies
+
 from serve_sglang.checkpoint import CheckpointError
 from serve_sglang.generation import generate
 from serve_sglang.model import Model, load

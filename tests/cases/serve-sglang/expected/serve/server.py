@@ -112,7 +112,7 @@ def export_key(checkpoint: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def exported(checkpoint: Path, out: Path) -> Path:
+def exported(checkpoint: Path, out: Path, environment: Mapping[str, str]) -> Path:
     """Return the checkpoint as a Hugging Face folder, made anew unless it is there."""
     folder = out / export_key(checkpoint)
     if folder.is_dir():
@@ -121,7 +121,7 @@ def exported(checkpoint: Path, out: Path) -> Path:
     unfinished = out / f".{folder.name}-{os.getpid()}"
     command = [sys.executable, "-m", EXPORTER, "--to-hf", checkpoint, unfinished]
     try:
-        if subprocess.run(command, cwd=PROJECT, stdout=sys.stderr).returncode:
+        if subprocess.run(command, cwd=PROJECT, env=environment, stdout=sys.stderr).returncode:
             raise ServeError(f"{checkpoint} was not exported, for the reason above")
         add_sampling(unfinished / "generation_config.json")
         with suppress(FileExistsError):  # another server was faster
@@ -193,25 +193,23 @@ def warn(text: str) -> None:
 
 def serve(checkpoint: Path, flags: list[str]) -> int:
     """Check everything, export, and run the engine."""
-    python, host = (
-        os.environ.get("SERVE_PYTHON", sys.executable),
-        os.environ.get("HOST", "127.0.0.1"),
-    )
-    port = os.environ.get("PORT", "30000")
+    python = os.environ.get("SERVE_PYTHON", sys.executable)
+    host, port = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "30000")
     if not port.isdecimal() or not 0 < int(port) < 2**16:
         raise ServeError(f"PORT is {port!r}: give a number from 1 to 65535")
     check_checkpoint(checkpoint)
     check_port(host, int(port))
     found = find_engine(python)
     setup = SETUPS.get(found["device"], SETUPS["cpu"])
-    folder = exported(checkpoint, Path(os.environ.get("OUT", PROJECT / "out")).resolve() / "serve")
+    path = os.pathsep.join(filter(None, (setup.path, os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, **setup.environment, "PYTHONPATH": path}
+    out = Path(os.environ.get("OUT", PROJECT / "out")).resolve() / "serve"
+    folder = exported(checkpoint, out, environment)
     says = f"{ENGINE} {found['version']}{setup.label}"
     print(f"serving {checkpoint} with {says} at http://{host}:{port}", file=sys.stderr, flush=True)
     config = Path(__file__).with_name(setup.config)
     command = [python, "-m", MODULE, "--config", config, MODEL_FLAG, folder]
     command += ["--host", host, "--port", port, *context_flags(folder), *flags]
-    path = os.pathsep.join(filter(None, (setup.path, os.environ.get("PYTHONPATH"))))
-    environment = {**os.environ, **setup.environment, "PYTHONPATH": path}
     return supervise(command, environment)
 
 

@@ -54,15 +54,23 @@ MARKED = (
     "{%- endif -%}\n"
 )
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(str.strip)
+
+def is_plain(text: str) -> bool:
+    """Return whether a turn may hold this: blank ones and special tokens are refused."""
+    return bool(text.strip()) and not any(token in text for token in SPECIAL_TOKENS)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(is_plain)
+texts |= texts.map("\n".__add__)  # its line break would join the one before, to a single token
 
 
 @cache
 def tokenizer() -> PreTrainedTokenizerFast:
     """Return a tokenizer with a token for each byte, and a chat template."""
-    alphabet = [*SPECIAL_TOKENS, *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    line_break = "\u010a"  # as byte-level tokenizers write it
+    alphabet = [*SPECIAL_TOKENS, *sorted(pre_tokenizers.ByteLevel.alphabet()), line_break * 2]
     vocabulary = {token: number for number, token in enumerate(alphabet)}
-    tokens = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokens = Tokenizer(models.BPE(vocab=vocabulary, merges=[(line_break, line_break)]))
     tokens.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokens.decoder = decoders.ByteLevel()
     tokens.add_special_tokens(SPECIAL_TOKENS)

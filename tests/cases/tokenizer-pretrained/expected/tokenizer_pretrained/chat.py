@@ -3,6 +3,7 @@
 
 import json
 import re
+import sys
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -57,10 +58,11 @@ def read_rows(files: Sequence[Path]) -> list[Row]:
     rows = []
     for file in files:
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            with file.open(encoding="utf-8") as lines:
+                numbered = [(n, line) for n, line in enumerate(lines, 1) if line.strip()]
         except UnicodeDecodeError as error:
             raise DataError(f"{file} is no UTF-8 text: {error}") from error
-        rows += [to_row(f"{file}:{n}", line) for n, line in enumerate(lines, 1) if line.strip()]
+        rows += [to_row(f"{file}:{number}", line) for number, line in numbered]
     if not rows:
         raise DataError(f"no rows in {', '.join(map(str, files))}")
     return rows
@@ -129,7 +131,8 @@ def open_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:
     for name in TOKENIZER_FILES:
         if not (checkpoint / name).exists():
             raise DataError(f"{checkpoint} holds no {name}: it cannot be taught conversations")
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint)
+    # What is too long is said of a row, by its place.
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint, model_max_length=sys.maxsize)
     if not tokenizer.chat_template:
         raise DataError(
             f"{checkpoint} holds no chat_template.jinja, and its tokenizer_config.json has no "
@@ -226,10 +229,10 @@ def compared(tokenizer: PreTrainedTokenizerFast, row: Row) -> Encoded:
         answered = first_turns(tokenizer, row, number)
         if asked != answered[: len(asked)] or answered != tokens[: len(answered)]:
             raise DataError(
-                f"{row.place}: the chat template writes what stands before or in turn {number} in "
-                "another way when more follows, so that nobody can tell what to learn: let the "
-                "row end there, or put what the assistant says between {% generation %} and "
-                "{% endgeneration %} in the template"
+                f"{row.place}: the chat template writes what leads to turn {number}, or the turn, "
+                "in another way when more follows, so that nobody can tell what to learn: end the "
+                "row there, or put what the assistant says between "
+                "{% generation %} and {% endgeneration %} in the template"
             )
         ends = [at for at in range(len(asked), len(answered)) if answered[at] in special]
         learned[len(asked) : ends[-1] + 1 if ends else len(answered)] = True
