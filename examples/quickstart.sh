@@ -5,7 +5,8 @@
 #     TEXT=~/my-text bash examples/quickstart.sh
 #
 # Reads the standard library of this Python, or the files and folders in TEXT (a path or a glob). SMOKE=1 walks through
-# all stages in seconds, with little text and a tiny model.
+# all stages in seconds, with little text and a tiny model. It ends with the trained model: UNTIL=alignment goes on to the
+# stages of alignment, and an empty UNTIL to a server.
 # Works in FOLDER (.build/quickstart unless given), with the `specc` and `python` on the PATH. What is done is skipped, and
 # what was interrupted goes on where it stopped: after other text or another spec, it starts in a folder of its own.
 set -euo pipefail
@@ -57,7 +58,11 @@ The model has read some megabytes for some minutes: it writes the shape of its t
 Try next, in ${project#"$PWD"/}:
 
   python generate.py --checkpoint "$checkpoint" --prompt "class Stack:" --temperature 0.5
-  OUT=mine bash launch/local.sh --input YOUR_FOLDER
+
+or here, to teach it to converse, by examples and by preferences, and to serve it from an environment of requirements/serve.txt:
+
+  UNTIL=alignment bash examples/quickstart.sh
+  UNTIL= SERVE_PYTHON=ENVIRONMENT/bin/python bash examples/quickstart.sh
 
 or change a number in specs/quickstart.yaml and run this again: what depends on it runs again.
 END

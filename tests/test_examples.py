@@ -29,8 +29,8 @@ def walk(script: str, *arguments: str, **environment: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_quickstart_from_a_spec_to_a_completion_and_again(tmp_path: Path) -> None:
-    first = walk("quickstart.sh", str(tmp_path), SMOKE="1")
+def test_quickstart_from_a_spec_to_an_aligned_model_and_again(tmp_path: Path) -> None:
+    first = walk("quickstart.sh", str(tmp_path), SMOKE="1", UNTIL="alignment")
     (out,) = (folder.parent for folder in tmp_path.glob("*/run"))
     assert "the certificate is valid" in first
     assert "bits per byte" in first
@@ -40,10 +40,12 @@ def test_quickstart_from_a_spec_to_a_completion_and_again(tmp_path: Path) -> Non
     assert (out / "run" / "metrics.jsonl").read_text(encoding="utf-8").count("\n") == 20
     assert (out / "run" / "report.html").exists()
     assert "done already" not in first
+    ends = [out / "align" / stage for stage in ("sft/checkpoints/step-4", "reward/checkpoint", "dpo/checkpoint")]
+    assert [(end / "manifest.json").exists() for end in ends] == [True] * 3
 
-    again = walk("quickstart.sh", str(tmp_path), SMOKE="1")
+    again = walk("quickstart.sh", str(tmp_path), SMOKE="1", UNTIL="alignment")
     assert again.count("done already") == len(("the proof", "the tokenizer", "the data"))
-    assert "trained: " in again
+    assert [f"trained already: {end}" in again for end in ends[1:]] == [True] * 2
     assert "def read_json(path):" in again
     assert (out / "run" / "metrics.jsonl").read_text(encoding="utf-8").count("\n") == 20
 
