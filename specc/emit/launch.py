@@ -113,7 +113,7 @@ def serving(stages: Sequence[Stage]) -> Iterator[str]:
     yield "# Whichever ends first: the checks, or a server that cannot start."
     yield 'wait -n || { tail -n 20 "$out/server.log" >&2; exit 1; }'
     yield 'python "$project/serve/parity.py" --checkpoint "$checkpoint"'
-    yield """printf '\nserve it again: bash %q %q\n' "$project/serve/launch.sh" "$checkpoint" >&2"""
+    yield """printf 'serve it again: bash %q %q\\n' "$project/serve/launch.sh" "$checkpoint" >&2"""
 
 
 def ds_config(decided: Decided) -> dict[str, Any]:

@@ -209,7 +209,8 @@ def readme(decided: Decided, summary: str, facts: tuple[Named, ...], checkpoint:
     name = decided.resolved.spec.name
     package = package_of(name)
     folders = {path.rpartition("/")[0] + "/" for path in paths}
-    wanted = (*stages(package, checkpoint, training(decided)), *aligning(decided, checkpoint))
+    *before, serving = stages(package, checkpoint, training(decided))
+    wanted = (*before, *aligning(decided, checkpoint), serving)
     view = ReadmeView(
         name=name,
         summary=summary,

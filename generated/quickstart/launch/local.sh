@@ -77,6 +77,4 @@ python "$project/serve/smoke.py" --wait 600 &
 # Whichever ends first: the checks, or a server that cannot start.
 wait -n || { tail -n 20 "$out/server.log" >&2; exit 1; }
 python "$project/serve/parity.py" --checkpoint "$checkpoint"
-printf '
-serve it again: bash %q %q
-' "$project/serve/launch.sh" "$checkpoint" >&2
+printf 'serve it again: bash %q %q\n' "$project/serve/launch.sh" "$checkpoint" >&2
