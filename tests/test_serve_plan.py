@@ -50,6 +50,18 @@ def config(values: SpecValues, name: str = "sglang") -> dict[str, Any]:
     return read
 
 
+def test_a_model_that_one_device_cannot_hold_is_shared_and_copied() -> None:
+    """Not a case directory: the model of each of those is run."""
+    said = config(spec(LARGE, target={"concurrency": 100, "ttft": "5s"}))
+    assert {flag: said[flag] for flag in ("tp-size", "dp-size", "mem-fraction-static", "max-running-requests")} == {
+        "tp-size": 2,
+        "dp-size": 4,
+        "mem-fraction-static": 0.88,
+        "max-running-requests": 25,
+    }
+    assert (said["context-length"], said["chunked-prefill-size"]) == (8192, 8192)
+
+
 @pytest.mark.parametrize("gpu", ["h100-sxm", "h200", "a100-40gb", "l4"])
 @pytest.mark.parametrize("model", [MIDDLE, LARGE], ids=["8b", "70b"])
 def test_weights_and_cache_fit_the_share_of_memory(gpu: str, model: SpecValues) -> None:
